@@ -1,0 +1,79 @@
+# Everything that a checkout can do. `make` alone tells what. GNU make 4.3, Python 3.11 or newer;
+# the rest is installed into .venv from requirements/*.txt, pinned and with hashes.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+UV ?= uv
+
+.PHONY: help run test lint format bench pins clean
+
+help: ## say what there is to make (this)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run ## start the demonstration on http://localhost:8000
+	@exec $(BIN)/python examples/demo/run.py
+
+test: lint ## check style, types and imports, then run every test
+	@echo "— tests"
+	@$(BIN)/python -m pytest -n 2 --cov --cov-report=term $(TESTS)
+
+lint: $(VENV)/.test ## check style, types and the direction of imports
+	@echo "— format"; $(BIN)/ruff format --check --quiet || \
+	  { echo "Not in the house format: make format"; exit 1; }
+	@echo "— style"; $(BIN)/ruff check --quiet
+	@echo "— types"; $(BIN)/mypy --no-error-summary
+	@echo "— imports"; $(BIN)/lint-imports --no-cache > $(VENV)/.imports || \
+	  { cat $(VENV)/.imports; exit 1; }
+
+format: $(VENV)/.test ## bring the sources into the house format
+	@$(BIN)/ruff check --quiet --fix-only
+	@$(BIN)/ruff format --quiet
+
+bench: $(VENV)/.test ## measure the gate against its upstream and a bare gunicorn
+	@exec $(BIN)/python bench/run.py
+
+pins: ## choose the versions anew: requirements/*.in -> *.txt (needs uv; UPGRADE=--upgrade)
+	@for name in run test; do \
+	  echo "— requirements/$$name.txt"; \
+	  $(UV) pip compile --quiet --generate-hashes --universal --python-version 3.11 \
+	    --no-annotate --no-emit-index-url --no-emit-find-links $(UPGRADE) \
+	    --custom-compile-command "make pins" \
+	    pyproject.toml requirements/$$name.in -o requirements/$$name.txt; \
+	done
+
+clean: ## take away what was made, the demonstration's data too
+	@rm -rf $(VENV) var build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+	  .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- The virtual environment: a stamp for each list, made anew when the list changes ----------
+
+$(VENV)/.run: requirements/run.txt pyproject.toml | $(BIN)/python
+	@echo "— installing what the gate stands on"
+	@$(PIP) install --require-hashes -r requirements/run.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test: requirements/test.txt $(VENV)/.run
+	@echo "— installing what the tests need"
+	@$(PIP) install --require-hashes -r requirements/test.txt
+	@touch $@
+
+$(BIN)/python:
+	@command -v $(PYTHON) > /dev/null || { echo "There is no $(PYTHON): install Python 3.11" \
+	  "or newer, or name one: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$$($(PYTHON) --version) is too old: ssogate needs 3.11 or newer." \
+	  "Name one: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2> /dev/null || { \
+	  echo "This Python cannot make virtual environments: apt-get install python3-venv"; exit 1; }
+	@echo "— virtual environment ($$($(PYTHON) --version))"
+	@$(PYTHON) -m venv $(VENV)

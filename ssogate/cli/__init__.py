@@ -1,0 +1,41 @@
+"""Ask the gate what it would do, and operate it: the command `ssogate`.
+
+Exit status: 0 all is well, 1 the answer is no (denied, a broken link), 2 a mistake in the command
+or in the configuration. Knows every room; decides nothing itself, but asks what serves requests.
+"""
+
+import click
+
+from ssogate import __version__
+from ssogate.cli.check import check
+from ssogate.cli.console import Gateway, printable_streams
+from ssogate.cli.explain import explain
+from ssogate.cli.link import link
+from ssogate.cli.schema import schema
+from ssogate.cli.serve import serve
+from ssogate.cli.sessions import session
+from ssogate.cli.users import user
+
+__all__ = ["main"]
+
+
+@click.group(cls=Gateway, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="ssogate %(version)s")
+def main() -> None:
+    """A single sign-on gateway: serve it, check it, ask it, operate it.
+
+    Every command reads gateway.yaml in this folder, or what --config or SSOGATE_CONFIG names.
+    Exit status: 0 all is well, 1 the answer is no, 2 a mistake in the command or the configuration.
+
+    \b
+    Examples:
+      ssogate check
+      ssogate serve --bind 127.0.0.1:8000
+      ssogate explain /staff/rota --as john
+    """
+    printable_streams()
+
+
+COMMANDS: tuple[click.Command, ...] = (serve, check, explain, link, user, session, schema)
+for command in COMMANDS:
+    main.add_command(command)

@@ -1,0 +1,110 @@
+"""`ssogate link --debug`: what `diagnose` finds in a link, and what the store says to it.
+
+Nothing is used up: a spent mark can be asked for only by setting one, so the question is put in a
+transaction that is always undone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from ssogate.app import Gate
+from ssogate.cli.console import Mistake, say
+from ssogate.directory import admit
+from ssogate.errors import GateError
+from ssogate.http.identity import canonical_name
+from ssogate.http.redirects import url_host
+from ssogate.login.signed_link import SignedLinkSettings
+from ssogate.login.signed_link.diagnose import examine
+from ssogate.login.signed_link.finding import Finding, shown, told
+from ssogate.model import Proof, SignIn
+from ssogate.policy.rule import host_matches
+
+
+def debug(gate: Gate, url: str, sender: str | None, now: float) -> bool:
+    """Print what is right and wrong with a link; give whether all of it is right."""
+    senders = gate.loaded.settings.login
+    settings = _whose(senders, url, sender)
+    groups = gate.loaded.policy.groups
+    found = examine(url, settings, now=now, others=senders, policy_groups=groups)
+    *steps, verdict = found.findings
+    findings = [*_site(gate, url), *steps]
+    if found.sign_in:
+        findings += _account(gate, found.sign_in, int(now))
+        findings += _spent(gate, found.sign_in.proof)
+    if verdict.ok and not all(finding.ok for finding in findings):
+        verdict = Finding(False, verdict.title, "the gate refuses it, though its form is right")
+    for finding in (*findings, verdict):
+        say(f"{'✓' if finding.ok else '✗'} {finding.title}: {finding.detail}")
+    return verdict.ok
+
+
+def _whose(
+    senders: tuple[SignedLinkSettings, ...], url: str, name: str | None
+) -> SignedLinkSettings:
+    """The sender that is named, or else the one whose path it is, or else the only one."""
+    path = unquote(re.sub(r"\Ahttps?://[^/?#]*", "", url).partition("?")[0])
+    if name is None:
+        named = [sender for sender in senders if sender.path == path] or [*senders]
+    else:
+        named = [sender for sender in senders if sender.name == name]
+    if len(named) != 1:
+        known = ", ".join(sender.name for sender in senders) or "none"
+        raise Mistake(f"whose link is this? Give --sender, one of: {known}")
+    return named[0]
+
+
+def _site(gate: Gate, url: str) -> Iterator[Finding]:
+    if url.startswith("/"):
+        return
+    host = url_host(url.partition("?")[0])
+    if host is None:
+        yield Finding(False, "site", "the link does not begin with http:// or https:// and a host")
+    elif any(host_matches(served, host) for served in gate.loaded.hosts):
+        yield Finding(True, "site", f"{host} is served here")
+    else:
+        yield Finding(False, "site", f"{host} is not served here: see `hosts` in gateway.yaml")
+
+
+class _Undone(Exception):
+    """Ends a transaction without a trace."""
+
+
+def _account(gate: Gate, sign_in: SignIn, now: int) -> Iterator[Finding]:
+    """What `admit` would do: it is let do it, and undone."""
+    store = gate.store
+    known = store.users.get(canonical_name(sign_in.assertion.username))
+    try:
+        with store.transaction():
+            identity = admit(store.users, sign_in.assertion, sign_in.enrolment, now)
+            raise _Undone
+    except GateError as error:
+        yield Finding(False, "account", told(error))
+        return
+    except _Undone:
+        pass
+    groups = ", ".join(sorted(identity.groups)) or "no group"
+    if known is None:
+        yield Finding(True, "account", f"would be created, in {shown(groups)}")
+        return
+    owner = f"{known.source}'s" if known.source else "added by an operator"
+    would = "would be updated" if identity != known.identity else "stays as it is"
+    yield Finding(True, "account", f"exists, active, {owner}; {would}, in {shown(groups)}")
+
+
+def _spent(gate: Gate, proof: Proof | None) -> Iterator[Finding]:
+    if proof is None:
+        return
+    fresh = False
+    try:
+        with gate.store.transaction():
+            fresh = gate.store.one_time.spend(proof.key, until=proof.until)
+            raise _Undone
+    except _Undone:
+        pass
+    if fresh:
+        yield Finding(True, "single use", "not used yet, and not used up by this question")
+    else:
+        yield Finding(False, "single use", "400E3 this link was used already")

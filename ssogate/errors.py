@@ -1,0 +1,313 @@
+"""Every refusal a request can meet, with its code, status and public words.
+
+Show `title`, `public` and `hint` to anyone; write `detail` only to the log. Codes are stable:
+compare types or codes, never text. `http.pages.refusal` renders them. The codes of the form
+`400E1` are the ones of the PHPKB guide (seed 004, "Error Codes").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class GateError(Exception):
+    """A refusal with a stable code."""
+
+    code: ClassVar[str] = "gate_error"
+    status: ClassVar[int] = 400
+    title: ClassVar[str] = "The request could not be accepted"
+    public: ClassVar[str] = "The gate could not accept this request."
+    hint: ClassVar[str] = "Go back and try again."
+    headers: ClassVar[tuple[tuple[str, str], ...]] = ()
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail or self.code)
+        self.detail = detail
+
+
+# --- The request itself ---------------------------------------------------------------------
+
+
+class BadTarget(GateError):
+    """The address could be read in more than one way, or in none."""
+
+    code, status = "bad_target", 400
+    title = "This address cannot be used"
+    public = "The address has a spelling that servers read differently, so the gate refuses it."
+    hint = "Type the address anew, or follow a link to the page."
+
+
+class BadHost(GateError):
+    """The Host header is missing or malformed."""
+
+    code, status = "bad_host", 400
+    title = "The request names no valid host"
+    public = "The request does not say which site it is for."
+    hint = "Type the site's address anew."
+
+
+class UnknownHost(GateError):
+    """The Host header names a site that this gate does not serve (RFC 9110, section 15.5.20)."""
+
+    code, status = "unknown_host", 421
+    title = "This site is not served here"
+    public = "The gate does not serve a site of this name."
+    hint = "Check the address. Operators: `hosts` in gateway.yaml lists the names that are served."
+
+
+class BadMount(GateError):
+    """The server passes a SCRIPT_NAME that nobody configured."""
+
+    code, status = "bad_mount", 400
+    title = "The gate is mounted below a path"
+    public = "The gate must stand at the root of its site."
+    hint = "Operators: mount the gate at /, and the app below it."
+
+
+class BadBody(GateError):
+    """The request's body is malformed or was cut short."""
+
+    code, status = "bad_body", 400
+    title = "The request was cut short"
+    public = "What your browser sent did not arrive whole."
+    hint = "Check your connection and send it again."
+
+
+class BadHeaders(GateError):
+    """The request's headers contradict one another."""
+
+    code, status = "bad_headers", 400
+    title = "The request cannot be understood"
+    public = "The request's headers contradict one another."
+
+
+class CodingRefused(GateError):
+    """A transfer coding that only a server would understand (RFC 9112, section 6.1)."""
+
+    code, status = "coding_refused", 501
+    title = "The request cannot be read"
+    public = "The request's body is packed in a way that the gate does not take apart."
+    hint = "Send it plainly."
+
+
+class BodyTooLarge(GateError):
+    code, status = "body_too_large", 413
+    title = "That is too large"
+    public = "The request is larger than this site accepts."
+    hint = "Send a smaller file, or ask the site's operator about the limit."
+
+
+class MethodRefused(GateError):
+    """TRACE, CONNECT and their like, which no gated app needs."""
+
+    code, status = "method_refused", 405
+    title = "This kind of request is not accepted"
+    public = "The gate does not pass on requests of this kind."
+    headers = (("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)
+
+
+class UpgradeRefused(GateError):
+    code, status = "upgrade_refused", 501
+    title = "Live connections are not supported"
+    public = "The gate cannot carry WebSocket or other upgraded connections yet."
+    hint = "The rest of the site works without them."
+
+
+# --- Who may ---------------------------------------------------------------------------------
+
+
+class SignInRequired(GateError):
+    code, status = "sign_in_required", 401
+    title = "Please sign in"
+    public = "This page is for people who are signed in."
+    hint = "Sign in, then you are taken back to the page."
+    # RFC 9110, section 15.5.2 asks for a challenge with every 401; no browser answers this one
+    # with a password box.
+    headers = (("WWW-Authenticate", 'Cookie realm="sign-in"'),)
+
+
+class Forbidden(GateError):
+    """`detail` is the policy's reason; it is safe to show."""
+
+    code, status = "forbidden", 403
+    title = "You may not open this page"
+    public = "This page is not open to you."
+    hint = "If you should have access, ask the person who runs this site."
+
+
+class SessionsUnavailable(GateError):
+    """The session store does not answer: nobody can be let in (and nobody is)."""
+
+    code, status = "sessions_unavailable", 503
+    title = "Sign-in is out of order"
+    public = "The gate cannot check who is signed in right now."
+    hint = "Nothing is lost. Please try again in a minute."
+    headers = (("Retry-After", "30"),)
+
+
+class IdentityUnsendable(GateError):
+    """A name, e-mail or group that no header can carry unharmed."""
+
+    code, status = "identity_unsendable", 403
+    title = "Your account has a name that cannot be passed on"
+    public = "Your account holds characters or a length that the site cannot be told safely."
+    hint = "Ask the person who runs this site to correct your account."
+
+
+class Prefetched(GateError):
+    """A browser fetches a one-time link ahead of the click; it must not be spent by that."""
+
+    code, status = "prefetch_refused", 425
+    title = "Not ahead of time"
+    public = "This address works when it is opened, not before."
+    hint = "Open the link."
+
+
+# --- The upstream ----------------------------------------------------------------------------
+
+
+class NoRoute(GateError):
+    code, status = "no_route", 404
+    title = "There is nothing here"
+    public = "No application answers at this address."
+    hint = "Check the address. Operators: `routes` in gateway.yaml says what is served where."
+
+
+class UpstreamUnreachable(GateError):
+    code, status = "upstream_unreachable", 502
+    title = "The application does not answer"
+    public = "You are through the gate, but the application behind it cannot be reached."
+    hint = "Nothing you did. Please try again in a minute."
+
+
+class UpstreamInvalid(GateError):
+    code, status = "upstream_invalid", 502
+    title = "The application answered nonsense"
+    public = "The application behind the gate sent an answer that cannot be passed on safely."
+    hint = "Nothing you did. Please try again, and tell the person who runs this site."
+
+
+class UpstreamTimeout(GateError):
+    code, status = "upstream_timeout", 504
+    title = "The application takes too long"
+    public = "The application behind the gate did not answer in time."
+    hint = "What you sent may still be at work there. Wait a little before you try again."
+
+
+class UpstreamBusy(GateError):
+    code, status = "upstream_busy", 503
+    title = "The application is busy"
+    public = "The application behind the gate has as many visitors as it can take."
+    hint = "Please try again in a moment."
+    headers = (("Retry-After", "5"),)
+
+
+# --- Signed links: the codes of seed 004 ------------------------------------------------------
+
+_ASK_AGAIN = "Go back to the site that you came from and follow its link again."
+
+
+class MissingParameter(GateError):
+    code, status = "400E1", 400
+    title = "This sign-in link is incomplete"
+    public = "A required URL parameter is missing."
+    hint = _ASK_AGAIN
+
+
+class InvalidParameter(GateError):
+    code, status = "400E2", 400
+    title = "This sign-in link is not valid"
+    public = "An invalid URL parameter was received."
+    hint = _ASK_AGAIN
+
+
+class LinkExpired(GateError):
+    """Too old, or spent already: the visitor learns the same of both."""
+
+    code, status = "400E3", 400
+    title = "This sign-in link is too old"
+    public = "The link has expired or was used already. A link works once, for a short time."
+    hint = _ASK_AGAIN
+
+
+class DuplicateUser(GateError):
+    code, status = "400E4", 400
+    title = "This user name is taken"
+    public = "The account cannot be created because duplicate user names are not allowed."
+    hint = "Ask the person who runs this site which of your accounts to use."
+
+
+class BadSignature(GateError):
+    code, status = "401E1", 401
+    title = "This sign-in link is not genuine"
+    public = "Authentication failed: the link's signature does not match."
+    hint = _ASK_AGAIN
+
+
+class BadReferrer(GateError):
+    code, status = "401E2", 401
+    title = "This sign-in link came from elsewhere"
+    public = "The request could not be authenticated because of the page that it came from."
+    hint = "Open the link from the site that offers it, not from a message or another site."
+
+
+class AccountInactive(GateError):
+    code, status = "404E1", 404
+    title = "This account is not active"
+    public = "The requested user account is inactive."
+    hint = "Ask the person who runs this site to activate it."
+
+
+class AccountNotFound(GateError):
+    code, status = "404E2", 404
+    title = "There is no such account"
+    public = "The requested user account was not found."
+    hint = "Ask the person who runs this site for an account."
+
+
+class DatabaseError(GateError):
+    code, status = "500E1", 500
+    title = "Sign-in is out of order"
+    public = "A database error kept the gate from signing you in."
+    hint = "Nothing is lost, and your link is not used up. Please try it again in a minute."
+
+
+class SignInDisabled(GateError):
+    code, status = "503E1", 503
+    title = "Single sign-on is switched off"
+    public = "Single sign-on is not available. It is currently disabled."
+    hint = "Please try again later, or ask the person who runs this site."
+
+
+# --- Not a visitor's: between rooms, and to the operator ------------------------------------------
+
+
+class StoreFailure(Exception):
+    """A store could not do what it was asked. Rooms above translate it into a `GateError`."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing that is wrong with a configuration, and where."""
+
+    file: str
+    line: int
+    where: str
+    """The setting's path, such as `login.0.expiry`."""
+    message: str
+    warning: bool = False
+    """A warning is told but does not stop the start."""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        kind = "warning: " if self.warning else ""
+        return f"{place}: {kind}{self.where + ': ' if self.where else ''}{self.message}"
+
+
+class ConfigurationError(Exception):
+    """A configuration that must not be started, with everything that is wrong with it."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems

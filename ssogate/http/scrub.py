@@ -1,0 +1,48 @@
+"""What a visitor may not tell an app: recognised by fold, removed before anything is added."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ssogate.http.identity import WELL_KNOWN, fold
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+# The only shape in which a server may pass a header. `X.Remote.User`, or the empty name of a
+# folded line, is read as something else by the next server.
+_KEY = re.compile(r"HTTP_[A-Z0-9]+(?:_+[A-Z0-9]+)*")
+
+# Who a request comes from, where it went before, or what it "really" asks for: only a trusted
+# proxy may say so, and what it says is in the environ by now, not in these headers.
+_FORWARDED = re.compile(
+    "FORWARDED|X_FORWARDED(_.*)?|X_REAL_IP|X_CLIENT_IP|X_CLUSTER_CLIENT_IP|TRUE_CLIENT_IP"
+    "|CF_CONNECTING_IP|FASTLY_CLIENT_IP|X_ORIGINATING_IP|X_REMOTE_IP|X_REMOTE_ADDR"
+    "|X_ORIGINAL_(URL|URI|HOST|METHOD|FORWARDED_FOR)|X_REWRITE_URL|X_HOST|X_PROXY_URL"
+    "|X_REQUEST_URI|X_ACCEL_.*|X_SENDFILE(_TYPE)?|BASE_URL|REQUEST_URL"
+)
+
+
+class Scrubber:
+    """Remove every header whose fold is managed by the gate, well known, or about forwarding."""
+
+    def __init__(self, managed: Iterable[str] = ()) -> None:
+        self._managed = WELL_KNOWN | frozenset(map(fold, managed))
+        # Visitors choose header names, so what is remembered of them is bounded.
+        self.removes = lru_cache(maxsize=2048)(self._judge)
+        """Whether no visitor may send the header of an environ key."""
+
+    def scrub(self, environ: WSGIEnvironment) -> None:
+        """Remove from `environ` what a visitor may not say."""
+        removes = self.removes
+        for key in [key for key in environ if key.startswith("HTTP_") and removes(key)]:
+            del environ[key]
+
+    def _judge(self, key: str) -> bool:
+        if not _KEY.fullmatch(key):
+            return True
+        folded = fold(key)
+        return folded in self._managed or _FORWARDED.fullmatch(folded) is not None

@@ -1,0 +1,132 @@
+"""The settings of the guide's section 1 (seed 004), and what several senders must obey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import permutations
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from ssogate.config import Duration, Secret, Settings, Url
+from ssogate.http.identity import group_name
+from ssogate.http.redirects import local_path
+
+MIN_SECRET, SHORT_SECRET = 16, 32  # characters: refused below the one, warned of below the other
+
+Path = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~\-]+(/[A-Za-z0-9._~\-]+)*$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_\-]{0,31}$")]
+
+
+class SignedLinkSettings(Settings):
+    kind: Literal["signed_link"]
+    name: Name
+    """A short name of the sender: it stands in logs, and owns the users that it creates."""
+    label: str = ""
+    """What visitors read on the button of the sign-in page; the name if empty."""
+    path: Path = "/sso.php"
+    """Where the sender's links lead. Every sender has its own."""
+    enabled: bool = True
+    """Off: every link of this sender is answered with 503E1."""
+    secrets: Annotated[tuple[Secret, ...], Field(min_length=1, max_length=8)]
+    """The secret tokens, newest first: links signed with any of them are taken."""
+    algorithm: Literal["sha256", "hmac-sha256"] = "sha256"
+    """`sha256` over text and secret, as the guide says; `hmac-sha256` for newer senders."""
+    allowed_domains: tuple[str, ...] = ()
+    """Hosts that a link may be followed from (`*.example.com`: sub-domains); empty: any."""
+    missing_referrer: Literal["refuse", "allow"] = "refuse"
+    """What to do when a list of domains is given and the browser does not say where it was."""
+    return_url: Url | None = None
+    """Where visitors are sent to sign in, with `redirect=…` to be handed back."""
+    verify_timestamp: bool = True
+    """Require `t`, the time of signing. Off, links never expire."""
+    expiry: Duration = 300.0
+    """How long a link is good for after its `t`."""
+    clock_skew: Duration = 60.0
+    """How far `t` may be ahead of our clock."""
+    single_use: bool = True
+    """A link opens one session. Needs `verify_timestamp`."""
+    auto_create: bool = False
+    """Make an account for a user name that is not known yet."""
+    update_existing: bool = True
+    """Take a known user's name, e-mail and groups from the link."""
+    shared_users: bool = False
+    """Let this sender sign in users that another sender created."""
+    default_groups: tuple[str, ...] = ()
+    """Groups that a new user gets, besides the ones in the link."""
+    groups_allowed: tuple[str, ...] | None = None
+    """Groups that a link may give; the ones that policies name, if not said."""
+    redirects: dict[Name, str] = Field(default_factory=dict)
+    """`redirecttype` to a path with `{id}`, such as `article: /article.php?id={id}`."""
+    default_page: str = "/"
+    """Where a link without a redirect leads."""
+    logout_url: str | None = None
+    """Where a visitor goes after signing out: a path or a URL; our own page if not said."""
+
+    @field_validator("allowed_domains")
+    @classmethod
+    def _domains(cls, domains: tuple[str, ...]) -> tuple[str, ...]:
+        for domain in domains:
+            host = domain.removeprefix("*.")
+            if not host or any(c not in "abcdefghijklmnopqrstuvwxyz0123456789.-" for c in host):
+                raise ValueError(f"{domain!r}: write a lower-case host, or *.host for sub-domains")
+        return domains
+
+    @field_validator("default_groups", "groups_allowed")
+    @classmethod
+    def _group_names(cls, groups: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if groups is None else tuple(map(group_name, groups))
+
+    @field_validator("redirects")
+    @classmethod
+    def _templates(cls, redirects: dict[str, str]) -> dict[str, str]:
+        for template in redirects.values():
+            if template.count("{id}") != 1 or local_path(template.replace("{id}", "1")) is None:
+                raise ValueError(f"{template!r}: write a path of this site with one {{id}} in it")
+        return redirects
+
+    @field_validator("default_page")
+    @classmethod
+    def _local(cls, path: str) -> str:
+        if local_path(path) is None:
+            raise ValueError("write a path of this site, such as /")
+        return path
+
+    @field_validator("logout_url")
+    @classmethod
+    def _local_or_url(cls, url: str | None) -> str | None:
+        if url is not None and local_path(url) is None and not url.startswith(_SCHEMES):
+            raise ValueError("write a path of this site, or an http(s) URL")
+        return url
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SignedLinkSettings:
+        for secret in self.secrets:
+            if len(secret.bytes) < MIN_SECRET:
+                raise ValueError(f"a secret is shorter than {MIN_SECRET} characters")
+        if not 1 <= self.expiry <= 86400:
+            raise ValueError("expiry: write 1s to 24h")
+        if self.clock_skew > 600:
+            raise ValueError("clock_skew: write at most 10m, and set the clocks right")
+        return self
+
+
+_SCHEMES = ("https://", "http://")
+
+
+def link_problems(senders: Iterable[SignedLinkSettings]) -> Iterator[tuple[str, bool]]:
+    """Judge senders beside one another; gives problems, each with whether it is only a warning.
+
+    With a plain digest of text and secret, a link for a secret that ends in another one is also a
+    link, with a longer text, for that other: links would move between senders.
+    """
+    senders = tuple(senders)
+    secrets = [(sender.name, secret.bytes) for sender in senders for secret in sender.secrets]
+    for (name, secret), (other, longer) in permutations(secrets, 2):
+        if longer.endswith(secret):
+            yield f"a secret of {name!r} is the end of one of {other!r}: make a new one", False
+    for sender in senders:
+        if min(len(secret.bytes) for secret in sender.secrets) < SHORT_SECRET:
+            yield f"{sender.name}: a secret is shorter than {SHORT_SECRET} characters", True
+        if not sender.verify_timestamp:
+            yield f"{sender.name}: verify_timestamp is off: a link seen once works for ever", True

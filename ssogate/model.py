@@ -1,0 +1,188 @@
+"""The values that rooms hand to one another: frozen, without behaviour that could fail.
+
+Unverified and verified things have different types. `Target` is built only by
+`http.target.parse_target`, `LocalPath` only by `http.redirects.local_path`; whoever holds one
+need not check it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Request, Response
+
+Clock = Callable[[], float]
+"""Seconds since the epoch; an argument wherever time matters, so that tests need no patching."""
+
+Address = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a request asks for, in the one spelling that is judged and sent on."""
+
+    method: str
+    host: str
+    """Lower case, without a port."""
+    path: str
+    """Percent-encoded, canonical: byte for byte what an upstream is sent."""
+    path_info: str
+    """`path` decoded, as Unicode text."""
+    query: str
+    """Raw, without the question mark."""
+    readings: tuple[tuple[str, ...], ...]
+    """The decoded segments. More than one tuple where servers read the path differently
+    (`;parameters`, an encoded slash that a route lets through): the strictest reading decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPath:
+    """A path of this site, with its query: safe to redirect to."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who somebody is, as the gated app and the policies see it."""
+
+    subject: str
+    """The user's UUID: never reused, opaque."""
+    username: str
+    """As it was first seen."""
+    canonical: str
+    """`username` in the one form in which names are compared."""
+    name: str = ""
+    email: str = ""
+    groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person the gate knows."""
+
+    identity: Identity
+    active: bool
+    source: str
+    """The login method that created the user; empty for an operator's own."""
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """What is stored of a session. All times are Unix seconds."""
+
+    key: str
+    """SHA-256 of the cookie's token, in hex; the token itself is stored nowhere."""
+    subject: str
+    method: str
+    """The login method's name."""
+    proof: str
+    """The one-time key that opened the session; empty when there was none."""
+    opened_at: int
+    seen_at: int
+    expires_at: int
+    """The absolute end; the idle limit is judged from `seen_at`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A live session: its record and who it belongs to, now."""
+
+    record: SessionRecord
+    identity: Identity
+    token: str = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """What a verified login method says of a person. Not yet a user."""
+
+    username: str
+    name: str
+    email: str
+    groups: frozenset[str] | None = None
+    """None: nothing was said about groups, so known ones stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """How an assertion may become a user."""
+
+    source: str
+    create: bool = False
+    update: bool = True
+    shared: bool = False
+    """Whether users that another source created may sign in by this one."""
+    default_groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A value that opens one session and no second one."""
+
+    key: str
+    until: int
+    """Unix seconds after which the value would be refused as too old anyway."""
+
+
+class Outcome(Enum):
+    """What a policy says of a request."""
+
+    ALLOW = "allow"
+    CHALLENGE = "challenge"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An outcome, the rule that gave it, and why in plain words (safe to show a visitor)."""
+
+    outcome: Outcome
+    rule: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A login method's verdict: this person may come in. `Endpoints` turns it into a session."""
+
+    method: str
+    assertion: Assertion
+    enrolment: Enrolment
+    return_to: LocalPath
+    proof: Proof | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignOut:
+    """End the visitor's own session, or (`username` given) all sessions of a user, then reply."""
+
+    reply: Response
+    username: str | None = None
+    enrolment: Enrolment | None = None
+    """Whose users `username` may name; goes with it."""
+
+
+Endpoint = Callable[["Request"], "Response | SignIn | SignOut"]
+"""What answers one of the gate's own addresses: it returns data and touches no session."""
+
+
+class LoginMethod(Protocol):
+    """A way in that has addresses of its own and ends in a `SignIn`."""
+
+    @property
+    def label(self) -> str:
+        """What a visitor reads on the button."""
+
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        """The method's own addresses: exact paths."""
+
+    def challenge_url(self, return_to: LocalPath) -> str | None:
+        """Where a visitor is sent to sign in by this method; None if it has no such place."""

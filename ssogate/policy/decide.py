@@ -1,0 +1,68 @@
+"""The decision: pure, from values to a value, the same for every way in which a request comes.
+
+Whatever servers could read differently is judged in every reading, and the strictest answer counts.
+"""
+
+from __future__ import annotations
+
+from ssogate.model import Address, Decision, Identity, Outcome, Target
+from ssogate.policy.compile import Policy
+from ssogate.policy.rule import Access, Rule
+
+NO_RULE = Decision(Outcome.DENY, "", "No rule opens this page.")
+UNDECIDABLE = Decision(
+    Outcome.DENY, "", "This address has a spelling that may stand for more than one page."
+)
+_STRICTNESS = {Outcome.ALLOW: 0, Outcome.CHALLENGE: 1, Outcome.DENY: 2}
+
+
+def decide(
+    policy: Policy, target: Target, identity: Identity | None, address: Address | None
+) -> Decision:
+    """Say whether a visitor may have a target. An unknown visitor or address is None.
+
+    What no rule matches is denied, to anonymous visitors too: signing in would not help them.
+    """
+    strictest: Decision | None = None
+    for reading in policy.readings(target.readings):
+        rule = policy.first(target.method, target.host, reading)
+        decision = judge(rule, identity, address)
+        if strictest is None or _is_stricter(decision, strictest):
+            strictest = decision
+    return UNDECIDABLE if strictest is None else strictest
+
+
+def judge(rule: Rule | None, identity: Identity | None, address: Address | None) -> Decision:
+    """Say what one rule (None: no rule matched) answers. Reasons are safe to show a visitor."""
+    if rule is None:
+        return NO_RULE
+    if rule.networks is not None and address not in rule.networks:
+        return Decision(
+            Outcome.DENY,
+            rule.name,
+            "Whether this page opens depends on where you are, and it does not open from here.",
+        )
+    if rule.access is Access.PUBLIC:
+        return Decision(Outcome.ALLOW, rule.name)
+    if rule.access is Access.NOBODY:
+        return Decision(Outcome.DENY, rule.name, "This page is closed to everyone.")
+    if identity is None:
+        return Decision(Outcome.CHALLENGE, rule.name, "This page is for people who are signed in.")
+    if rule.access is Access.SIGNED_IN or _is_listed(rule, identity):
+        return Decision(Outcome.ALLOW, rule.name)
+    return Decision(Outcome.DENY, rule.name, _refusal(rule))
+
+
+def _is_stricter(one: Decision, other: Decision) -> bool:
+    return _STRICTNESS[one.outcome] > _STRICTNESS[other.outcome]
+
+
+def _is_listed(rule: Rule, identity: Identity) -> bool:
+    return identity.canonical in rule.users or not rule.groups.isdisjoint(identity.groups)
+
+
+def _refusal(rule: Rule) -> str:
+    """Groups may be told, so that a visitor knows what to ask for; other people's names may not."""
+    if not rule.groups:
+        return "This page is for certain people only."
+    return f"This page is for members of: {', '.join(sorted(rule.groups))}."

@@ -1,0 +1,311 @@
+"""The default store: one SQLite file in WAL mode, shared by all worker processes of a machine.
+
+Strategy: a connection a thread, opened when the thread first asks and never carried over a fork;
+writes in `BEGIN IMMEDIATE`, so that two of them queue instead of failing half-way. `synchronous`
+is FULL: what was acknowledged survives a power cut (3 500 sign-ins a second are enough for us).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from ssogate.errors import StoreFailure
+from ssogate.model import Clock, Identity, SessionRecord, User
+from ssogate.storage.changes import Changes
+
+BUSY_SECONDS = 5.0  # how long a writer waits for another before it gives up
+PURGE_ROWS = 100  # rows that one purge drops, so that no sign-in pays for a whole backlog
+# Spent marks outlive their links by a day: a clock that is set back must not revive one.
+KEEP_SPENT = 86_400  # seconds
+
+_APPLICATION_ID = 0x53534F47  # "SSOG", in the file's header: another program's file is not ours
+_MIGRATIONS = (
+    """
+    CREATE TABLE users (
+        subject TEXT PRIMARY KEY, canonical TEXT NOT NULL UNIQUE, username TEXT NOT NULL,
+        name TEXT NOT NULL, email TEXT NOT NULL, groups TEXT NOT NULL, active INTEGER NOT NULL,
+        source TEXT NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE sessions (
+        key TEXT PRIMARY KEY, subject TEXT NOT NULL REFERENCES users ON DELETE CASCADE,
+        method TEXT NOT NULL, proof TEXT NOT NULL, opened_at INTEGER NOT NULL,
+        seen_at INTEGER NOT NULL, expires_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX sessions_subject ON sessions (subject);
+    CREATE INDEX sessions_expires_at ON sessions (expires_at);
+    CREATE INDEX sessions_seen_at ON sessions (seen_at);
+    CREATE TABLE spent (key TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE INDEX spent_until ON spent (until);
+    """,
+)
+
+_IDENTITY = "subject, username, canonical, name, email, groups"
+_USER = f"{_IDENTITY}, active, source, created_at, updated_at"
+_SESSION = "key, s.subject, method, proof, opened_at, seen_at, expires_at"
+_OWNED = (
+    f"SELECT {_SESSION}, u.subject, username, canonical, name, email, groups"  # noqa: S608
+    " FROM sessions s JOIN users u USING (subject)"
+)
+
+
+class SQLiteStore:
+    """One file. Raises `StoreFailure` at construction if it cannot be opened or is not ours."""
+
+    def __init__(self, path: Path, *, clock: Clock) -> None:
+        self._path = path
+        self._local = threading.local()
+        self.one_time = _OneTime(self, clock)
+        self.sessions = _Sessions(self)
+        self.users = _Users(self)
+        try:
+            self._create()
+        except (OSError, sqlite3.Error) as error:
+            raise StoreFailure(f"{path}: {error}") from error
+        finally:
+            self.close()
+        _close_before_fork(weakref.ref(self))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        connection = self.connection()
+        with _translated():
+            connection.execute("BEGIN IMMEDIATE")
+        self._local.change = None
+        try:
+            yield
+            with _translated():
+                connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        finally:
+            if self._local.change is not None:
+                self._changes.finish(self._local.change)
+
+    def close(self) -> None:
+        """Close this thread's connection; others close when their thread ends."""
+        connection = self._local.__dict__.pop("connection", None)
+        if connection is not None:
+            connection.close()
+
+    def connection(self) -> sqlite3.Connection:
+        """Give this thread's connection."""
+        if "connection" not in self._local.__dict__:
+            with _translated():
+                self._local.connection = self._connect()
+        connection: sqlite3.Connection = self._local.connection
+        return connection
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run one reading statement."""
+        with _translated():
+            return self.connection().execute(sql, values).fetchall()
+
+    def change(self, sql: str, values: Sequence[Any] = ()) -> int:
+        """Run a statement that can make a session that was found another one, or none."""
+        if not self.connection().in_transaction:
+            with self.transaction():
+                return self.change(sql, values)
+        if self._local.change is None:
+            self._local.change = self._changes.start()
+        return self.write(sql, values)
+
+    def changes(self) -> int | None:
+        """Give the number of the last such statement; None while one is under way."""
+        return self._changes.current()
+
+    def write(self, sql: str, values: Sequence[Any] = ()) -> int:
+        """Run one writing statement; give the number of rows that it changed."""
+        with _translated():
+            return self.connection().execute(sql, values).rowcount
+
+    def _connect(self) -> sqlite3.Connection:
+        # mode=rw: a file that vanished is an error, never a new and empty database.
+        uri = f"{self._path.absolute().as_uri()}?mode=rw"
+        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+    def _create(self) -> None:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._changes = Changes(self._path.with_name(f"{self._path.name}-changes"))
+        # Only a new file is opened here: closing a second descriptor of one that is in use would
+        # drop this process's locks on it (POSIX), and another process could take its WAL away.
+        with suppress(FileExistsError):
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL, 0o600))
+        connection = self.connection()
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if application != _APPLICATION_ID and tables:
+            raise StoreFailure(f"{self._path}: this is another program's database")
+        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            connection.execute("PRAGMA journal_mode = WAL")
+        with self.transaction():
+            self._migrate(connection)
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > len(_MIGRATIONS):
+            raise StoreFailure(f"{self._path}: written by a newer ssogate (schema {version})")
+        for step in _MIGRATIONS[version:]:
+            for statement in filter(str.strip, step.split(";")):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+
+
+def _close_before_fork(store: weakref.ref[SQLiteStore]) -> None:
+    """Have no connection open when the process forks.
+
+    A child that inherits one believes that it holds the parent's locks; once the parent closes,
+    the WAL is removed under the child, and what the child then commits is lost.
+    """
+
+    def close() -> None:
+        opened = store()
+        if opened is not None:
+            opened.close()
+
+    os.register_at_fork(before=close)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreFailure(f"{type(error).__name__}: {error}") from error
+
+
+class _OneTime:
+    def __init__(self, store: SQLiteStore, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+
+    def spend(self, key: str, *, until: int) -> bool:
+        self._store.write(
+            "DELETE FROM spent WHERE key IN (SELECT key FROM spent WHERE until < ? LIMIT ?)",
+            (int(self._clock()) - KEEP_SPENT, PURGE_ROWS),
+        )
+        sql = "INSERT INTO spent (key, until) VALUES (?, ?) ON CONFLICT DO NOTHING"
+        return self._store.write(sql, (key, until)) == 1
+
+
+class _Sessions:
+    def __init__(self, store: SQLiteStore) -> None:
+        self._store = store
+
+    def get(self, key: str) -> tuple[SessionRecord, Identity] | None:
+        rows = self._store.rows(f"{_OWNED} WHERE s.key = ? AND u.active", (key,))
+        return _owned(rows[0]) if rows else None
+
+    def put(self, record: SessionRecord) -> None:
+        self._store.write(
+            "INSERT INTO sessions (key, subject, method, proof, opened_at, seen_at, expires_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                record.key,
+                record.subject,
+                record.method,
+                record.proof,
+                record.opened_at,
+                record.seen_at,
+                record.expires_at,
+            ),
+        )
+
+    def touch(self, key: str, seen_at: int) -> None:
+        sql = "UPDATE sessions SET seen_at = ? WHERE key = ? AND seen_at < ?"
+        self._store.write(sql, (seen_at, key, seen_at))
+
+    def delete(self, key: str) -> bool:
+        return self._store.change("DELETE FROM sessions WHERE key = ?", (key,)) == 1
+
+    def changes(self) -> int | None:
+        return self._store.changes()
+
+    def delete_subject(self, subject: str) -> int:
+        return self._store.change("DELETE FROM sessions WHERE subject = ?", (subject,))
+
+    def purge(self, *, expired_at: int, idle_since: int) -> int:
+        return self._store.write(
+            "DELETE FROM sessions WHERE key IN ("
+            "SELECT key FROM sessions WHERE expires_at <= ? OR seen_at <= ? LIMIT ?)",
+            (expired_at, idle_since, PURGE_ROWS),
+        )
+
+    def listed(self, subject: str | None = None) -> list[tuple[SessionRecord, Identity]]:
+        where = "WHERE s.subject = ?" if subject is not None else ""
+        values = (subject,) if subject is not None else ()
+        sql = f"{_OWNED} {where} ORDER BY opened_at DESC, key"
+        return [_owned(row) for row in self._store.rows(sql, values)]
+
+
+class _Users:
+    def __init__(self, store: SQLiteStore) -> None:
+        self._store = store
+
+    def get(self, canonical: str) -> User | None:
+        sql = f"SELECT {_USER} FROM users WHERE canonical = ?"  # noqa: S608
+        rows = self._store.rows(sql, (canonical,))
+        return _user(rows[0]) if rows else None
+
+    def add(self, user: User) -> bool:
+        sql = (
+            f"INSERT INTO users ({_USER})"  # noqa: S608
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (canonical) DO NOTHING"
+        )
+        who = user.identity
+        values = (who.subject, who.username, who.canonical, who.name, who.email, _joined(who))
+        rest = (int(user.active), user.source, user.created_at, user.updated_at)
+        return self._store.write(sql, (*values, *rest)) == 1
+
+    def update(self, user: User) -> None:
+        who = user.identity
+        self._store.change(
+            "UPDATE users SET username = ?, name = ?, email = ?, groups = ?, active = ?,"
+            " updated_at = ? WHERE subject = ?",
+            (
+                who.username,
+                who.name,
+                who.email,
+                _joined(who),
+                int(user.active),
+                user.updated_at,
+                who.subject,
+            ),
+        )
+
+    def delete(self, subject: str) -> bool:
+        return self._store.change("DELETE FROM users WHERE subject = ?", (subject,)) == 1
+
+    def listed(self) -> list[User]:
+        sql = f"SELECT {_USER} FROM users ORDER BY canonical"  # noqa: S608
+        return [_user(row) for row in self._store.rows(sql)]
+
+
+def _joined(identity: Identity) -> str:
+    return ",".join(sorted(identity.groups))  # no group's name holds a comma
+
+
+def _identity(row: tuple[Any, ...]) -> Identity:
+    subject, username, canonical, name, email, groups = row
+    known = frozenset(groups.split(",")) if groups else frozenset()
+    return Identity(subject, username, canonical, name, email, known)
+
+
+def _user(row: tuple[Any, ...]) -> User:
+    active, source, created_at, updated_at = row[6:]
+    return User(_identity(row[:6]), bool(active), source, created_at, updated_at)
+
+
+def _owned(row: tuple[Any, ...]) -> tuple[SessionRecord, Identity]:
+    return SessionRecord(*row[:7]), _identity(row[7:])

@@ -1,0 +1,43 @@
+"""A server with unsafe settings does not start: all problems, a line each, and exit status 2."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any, Final, NoReturn, TextIO
+
+from gunicorn.errors import HaltServer
+
+from ssogate.errors import Problem
+from ssogate.worker.safe import problems
+
+REFUSED: Final = 2
+"""The exit status of a server that refuses its configuration, as of most programs misused."""
+
+
+def stop_if_unsafe(
+    server: Any,
+    others: Iterable[Problem] = (),
+    *,
+    public_scheme: str | None = None,
+    out: TextIO | None = None,
+) -> None:
+    """Tell every problem of `server.cfg`, and `others`; stop unless all of them are warnings.
+
+    For gunicorn's `on_starting` and `on_reload`; `server` is its arbiter. `others` are what else
+    was found (in gateway.yaml), so that an operator sees all of it at once. `public_scheme` is the
+    scheme of the public URL, if known.
+    """
+    found = [*others, *problems(server.cfg, public_scheme=public_scheme)]
+    for problem in found:
+        print(problem, file=out or sys.stderr, flush=True)
+    if any(not problem.warning for problem in found):
+        _stop(server)
+
+
+def _stop(server: Any) -> NoReturn:
+    if server.WORKERS:  # a reload: gunicorn ends them in an orderly way
+        raise HaltServer("the configuration is refused", REFUSED)
+    if server.pidfile is not None:
+        server.pidfile.unlink()  # written before `on_starting` runs
+    sys.exit(REFUSED)

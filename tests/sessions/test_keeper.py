@@ -1,0 +1,412 @@
+"""Sessions open whole or not at all, end when they should, and a store that fails lets nobody in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from ssogate.directory import change_user, owns
+from ssogate.errors import (
+    AccountInactive,
+    AccountNotFound,
+    DatabaseError,
+    DuplicateUser,
+    GateError,
+    LinkExpired,
+    SessionsUnavailable,
+    StoreFailure,
+)
+from ssogate.http.cookies import session_key
+from ssogate.model import Assertion, Enrolment, Identity, User
+from ssogate.sessions import Keeper, SessionSettings
+from ssogate.sessions.keeper import TOUCH_SECONDS
+from ssogate.storage import SQLiteStore
+from tests.sessions.making import CRM, IDLE, LIFETIME, make_keeper, sign_in, tokens
+from tests.storage.making import NOW, Hands
+
+
+@pytest.fixture
+def clock() -> Hands:
+    return Hands()
+
+
+@pytest.fixture
+def keeper(tmp_path: Path, clock: Hands) -> Keeper:
+    return make_keeper(tmp_path, clock)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, clock: Hands) -> Keeper:
+    """The same sessions as another process sees them."""
+    return replace(make_keeper(tmp_path, clock), new_token=lambda: "e" * 43)
+
+
+class Broken:
+    """A store of which one part fails."""
+
+    def __init__(self, store: Any, *failing: str) -> None:
+        self.store, self.failing = store, failing
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.failing:
+            return self._fail
+        found = getattr(self.store, name)
+        nested = name in ("sessions", "one_time", "users")
+        return Broken(found, *self.failing) if nested else found
+
+    def _fail(self, *args: object, **options: object) -> Any:
+        raise StoreFailure("disk I/O error")
+
+
+def broken(keeper: Keeper, *failing: str) -> Keeper:
+    settings, clock = keeper.settings, keeper.clock
+    return Keeper(Broken(keeper.store, *failing), keeper.admit, clock, keeper.new_token, settings)
+
+
+# --- Opening -------------------------------------------------------------------------------
+
+
+def test_an_opened_session_is_found_by_its_token(keeper: Keeper, elsewhere: Keeper) -> None:
+    session = keeper.open(sign_in("Joe", proof="link:1"), None)
+
+    assert session.identity.username == "Joe"
+    assert session.record.method == "crm"
+    assert session.record.proof == "link:1"
+    assert (session.record.opened_at, session.record.expires_at) == (NOW, NOW + LIFETIME)
+    assert keeper.find(session.token) == session
+    assert elsewhere.find(session.token) == session
+    assert keeper.find("x" * 43) is None
+
+
+def test_the_token_is_stored_nowhere(keeper: Keeper, tmp_path: Path) -> None:
+    session = keeper.open(sign_in(), None)
+
+    assert session.record.key == session_key(session.token)
+    assert session.token not in repr(session)
+    for file in tmp_path.iterdir():
+        assert session.token.encode() not in file.read_bytes()
+
+
+def test_every_sign_in_gives_a_new_id_and_ends_the_old_session(
+    keeper: Keeper, elsewhere: Keeper
+) -> None:
+    first = keeper.open(sign_in("Joe"), None)
+    second = keeper.open(sign_in("Joe"), first)
+    third = keeper.open(sign_in("Ann"), second)
+
+    assert len({first.token, second.token, third.token}) == 3
+    for anywhere in (keeper, elsewhere):
+        assert anywhere.find(first.token) is None
+        assert anywhere.find(second.token) is None
+        found = anywhere.find(third.token)
+        assert found is not None
+        assert found.identity.canonical == "ann", "nothing of the old session is merged"
+
+
+def test_sessions_in_two_browsers_live_side_by_side(keeper: Keeper) -> None:
+    first, second = (keeper.open(sign_in("Joe"), None) for _ in range(2))
+
+    assert keeper.find(first.token)
+    assert keeper.find(second.token)
+
+
+def test_a_proof_opens_one_session(keeper: Keeper, elsewhere: Keeper) -> None:
+    first = keeper.open(sign_in("Joe", proof="link:1"), None)
+
+    for anywhere in (keeper, elsewhere):
+        with pytest.raises(LinkExpired):
+            anywhere.open(sign_in("Joe", proof="link:1"), first)
+
+    assert keeper.find(first.token) == first, "the session that was there goes on"
+    assert len(keeper.store.sessions.listed()) == 1
+
+
+def refuse(error: type[Exception]) -> Callable[[Assertion, Enrolment, int], Identity]:
+    def admit(assertion: Assertion, enrolment: Enrolment, now: int) -> Identity:
+        raise error
+
+    return admit
+
+
+@pytest.mark.parametrize(
+    "error", [AccountNotFound, AccountInactive, DuplicateUser, ValueError, KeyboardInterrupt]
+)
+def test_a_sign_in_that_is_not_admitted_changes_nothing(
+    keeper: Keeper, error: type[Exception]
+) -> None:
+    current = keeper.open(sign_in("Ann"), None)
+
+    with pytest.raises(error):
+        replace(keeper, admit=refuse(error)).open(sign_in("Joe", proof="link:1"), current)
+
+    assert keeper.find(current.token) == current
+    assert keeper.open(sign_in("Joe", proof="link:1"), None), "the link is not used up"
+
+
+@pytest.mark.parametrize(
+    "failing", ["spend", "add", "put", "delete", "purge", "transaction"], ids="{} fails".format
+)
+def test_a_store_that_fails_in_a_sign_in_changes_nothing(keeper: Keeper, failing: str) -> None:
+    current = keeper.open(sign_in("Ann"), None)
+    failed = broken(keeper, failing)
+    if failing == "add":
+        failed = replace(failed, admit=refuse(StoreFailure))
+
+    with pytest.raises(DatabaseError, match="disk|StoreFailure"):
+        failed.open(sign_in("Joe", proof="link:1"), current)
+
+    assert keeper.find(current.token) == current
+    assert [user.identity.canonical for user in keeper.store.users.listed()] == ["ann"]
+    assert keeper.open(sign_in("Joe", proof="link:1"), None), "the link is not used up"
+
+
+def test_a_token_that_is_taken_opens_nothing(keeper: Keeper) -> None:
+    """Two equal draws of 256 bits mean that randomness is broken; then nobody gets in by it."""
+    same = replace(keeper, new_token=lambda: "t" * 43)
+    first = same.open(sign_in("Ann"), None)
+
+    with pytest.raises(DatabaseError):
+        same.open(sign_in("Joe"), None)
+
+    assert same.find("t" * 43) == first
+
+
+def test_a_sign_in_drops_some_sessions_that_ended(keeper: Keeper, clock: Hands) -> None:
+    keeper.open(sign_in("Ann"), None)
+    clock.now = NOW + IDLE
+    keeper.open(sign_in("Joe"), None)
+
+    assert [who.canonical for _, who in keeper.store.sessions.listed()] == ["joe"]
+
+
+# --- Time ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("passed", "alive"),
+    [
+        pytest.param(0, True, id="at once"),
+        pytest.param(IDLE - 1, True, id="a second before idle"),
+        pytest.param(IDLE, False, id="idle"),
+        pytest.param(IDLE + 1, False, id="a second after idle"),
+        pytest.param(10**9, False, id="30 years on"),
+        pytest.param(-60, True, id="clock set back a minute"),
+        pytest.param(-(10**6), True, id="clock set back far"),
+    ],
+)
+def test_an_unused_session_ends_at_the_idle_limit(
+    keeper: Keeper, elsewhere: Keeper, clock: Hands, passed: int, alive: bool
+) -> None:
+    session = keeper.open(sign_in(), None)
+    clock.now = NOW + passed
+
+    assert (keeper.find(session.token) is not None) is alive
+    assert (elsewhere.find(session.token) is not None) is alive
+
+
+@pytest.mark.parametrize(
+    ("at", "alive"),
+    [
+        pytest.param(LIFETIME - 1, True, id="a second before"),
+        pytest.param(LIFETIME, False, id="at the end"),
+        pytest.param(LIFETIME + 1, False, id="a second after"),
+    ],
+)
+def test_a_session_in_use_ends_at_its_lifetime(
+    keeper: Keeper, clock: Hands, at: int, alive: bool
+) -> None:
+    session = keeper.open(sign_in(), None)
+    for passed in range(0, LIFETIME - 1, IDLE // 2):
+        clock.now = NOW + passed
+        assert keeper.find(session.token)
+    clock.now = NOW + at
+
+    assert (keeper.find(session.token) is not None) is alive
+
+
+@pytest.mark.parametrize("start", [2**31 - 100, 2**32 - 100, 2**33], ids=["2038", "2106", "2242"])
+def test_no_date_wraps(keeper: Keeper, clock: Hands, start: int) -> None:
+    clock.now = start
+    session = keeper.open(sign_in(), None)
+
+    clock.now = start + IDLE - 1
+    assert keeper.find(session.token)
+    clock.now = start + LIFETIME
+    assert keeper.find(session.token) is None
+
+
+@pytest.mark.parametrize(
+    ("passed", "seen_at"),
+    [
+        pytest.param(TOUCH_SECONDS - 1, NOW, id="not yet"),
+        pytest.param(TOUCH_SECONDS, NOW + TOUCH_SECONDS, id="once a minute"),
+        pytest.param(TOUCH_SECONDS + 30, NOW + TOUCH_SECONDS + 30, id="later"),
+        pytest.param(-500, NOW, id="clock set back"),
+    ],
+)
+def test_a_use_is_written_at_most_once_a_minute(
+    keeper: Keeper, clock: Hands, passed: int, seen_at: int
+) -> None:
+    session = keeper.open(sign_in(), None)
+    clock.now = NOW + passed
+
+    for _ in range(3):
+        keeper.find(session.token)
+
+    ((record, _),) = keeper.store.sessions.listed()
+    assert record.seen_at == seen_at
+
+
+def test_a_use_that_cannot_be_written_is_a_use_all_the_same(keeper: Keeper, clock: Hands) -> None:
+    session = keeper.open(sign_in(), None)
+    clock.now = NOW + TOUCH_SECONDS
+
+    assert broken(keeper, "touch").find(session.token) is not None
+
+
+@pytest.mark.parametrize(
+    ("idle", "lifetime"),
+    [
+        pytest.param(119, 600, id="idle shorter than two touches"),
+        pytest.param(601, 600, id="idle beyond the lifetime"),
+        pytest.param(600, 367 * 86400, id="more than a year"),
+        pytest.param(0, 0, id="nothing"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused(idle: int, lifetime: int) -> None:
+    with pytest.raises(ValidationError, match="2m <= idle <= lifetime <= 366d"):
+        SessionSettings(idle=idle, lifetime=lifetime)
+
+
+def test_limits_are_safe_by_default() -> None:
+    assert SessionSettings() == SessionSettings(idle=3600, lifetime=43200)
+
+
+# --- Closing, and what changes under a session ----------------------------------------------
+
+
+def test_a_closed_session_is_gone_everywhere(keeper: Keeper, elsewhere: Keeper) -> None:
+    session, other = (keeper.open(sign_in("Joe"), None) for _ in range(2))
+    assert elsewhere.find(session.token)
+
+    keeper.close(session)
+    keeper.close(session)
+
+    assert keeper.find(session.token) is None
+    assert elsewhere.find(session.token) is None
+    assert keeper.find(other.token)
+
+
+def test_a_session_that_could_not_be_closed_is_told(keeper: Keeper) -> None:
+    session = keeper.open(sign_in(), None)
+
+    with pytest.raises(DatabaseError):
+        broken(keeper, "delete").close(session)
+
+
+def changed(keeper: Keeper, **what: Any) -> None:
+    (user,) = keeper.store.users.listed()
+    change_user(keeper.store, user, now=NOW, **what)
+
+
+def test_a_lost_group_counts_at_the_next_request(keeper: Keeper, elsewhere: Keeper) -> None:
+    """D6."""
+    session = keeper.open(sign_in(), None)
+    assert session.identity.groups == {"members"}
+    assert elsewhere.find(session.token)
+
+    changed(keeper, groups=[])
+
+    for anywhere in (keeper, elsewhere):
+        found = anywhere.find(session.token)
+        assert found is not None
+        assert found.identity.groups == frozenset()
+
+
+def test_a_deactivated_user_is_out_at_the_next_request(keeper: Keeper, elsewhere: Keeper) -> None:
+    """D3; and activating the user again revives no session."""
+    session = keeper.open(sign_in(), None)
+    assert elsewhere.find(session.token)
+
+    changed(keeper, active=False)
+    assert keeper.find(session.token) is None
+    assert elsewhere.find(session.token) is None
+
+    changed(keeper, active=True)
+    assert keeper.find(session.token) is None
+    assert elsewhere.find(session.token) is None
+
+
+def test_a_deleted_user_is_out_at_the_next_request(keeper: Keeper, elsewhere: Keeper) -> None:
+    session = keeper.open(sign_in(), None)
+    assert elsewhere.find(session.token)
+
+    assert keeper.store.users.delete(session.identity.subject)
+
+    assert keeper.find(session.token) is None
+    assert elsewhere.find(session.token) is None
+
+
+def test_all_of_a_users_sessions_end_and_nobody_elses(keeper: Keeper) -> None:
+    mine = [keeper.open(sign_in("Joe"), None) for _ in range(3)]
+    other = keeper.open(sign_in("Ann"), None)
+
+    def may(user: User) -> bool:
+        return owns(CRM, user)
+
+    assert keeper.close_all("joe", may) == 3
+    assert [keeper.find(session.token) for session in mine] == [None] * 3
+    assert keeper.find(other.token)
+    assert keeper.close_all("joe", may) == 0
+    assert keeper.close_all("nobody", may) == 0
+
+
+def test_who_does_not_own_a_user_ends_nothing(keeper: Keeper) -> None:
+    session = keeper.open(sign_in("Joe"), None)
+
+    assert keeper.close_all("joe", lambda user: owns(Enrolment("stranger"), user)) == 0
+    assert keeper.find(session.token)
+
+
+@pytest.mark.parametrize("failing", ["get", "delete_subject"])
+def test_sessions_that_could_not_be_ended_are_told(keeper: Keeper, failing: str) -> None:
+    keeper.open(sign_in("Joe"), None)
+
+    with pytest.raises(DatabaseError):
+        broken(keeper, failing).close_all("joe", lambda user: True)
+
+
+# --- The store fails ---------------------------------------------------------------------------
+
+
+def test_a_store_that_does_not_answer_makes_nobody_anonymous(keeper: Keeper) -> None:
+    session = keeper.open(sign_in(), None)
+
+    for token in (session.token, "x" * 43):
+        with pytest.raises(SessionsUnavailable):
+            broken(keeper, "get").find(token)
+
+
+def test_a_store_that_vanished_refuses(tmp_path: Path, keeper: Keeper, clock: Hands) -> None:
+    session = keeper.open(sign_in(), None)
+    assert isinstance(keeper.store, SQLiteStore)
+    keeper.store.close()
+    (tmp_path / "gate.db").unlink()
+
+    with pytest.raises(SessionsUnavailable):
+        keeper.find(session.token)
+    with pytest.raises(DatabaseError):
+        keeper.open(sign_in(), None)
+
+
+def test_the_tokens_of_these_tests_have_the_form_of_real_ones() -> None:
+    draw = tokens()
+
+    assert len({draw() for _ in range(9)}) == 9
+    assert issubclass(DatabaseError, GateError)
