@@ -28,7 +28,7 @@ from ssogate.http.scrub import Scrubber
 from ssogate.login.chooser import SIGNED_OUT, Chooser
 from ssogate.login.signed_link import SignedLink
 from ssogate.middleware.boundary import Boundary
-from ssogate.middleware.edge import Edge, Opening
+from ssogate.middleware.edge import Edge
 from ssogate.middleware.endpoints import Endpoints
 from ssogate.middleware.guard import Guard
 from ssogate.middleware.proxy import ReverseProxy
@@ -99,11 +99,10 @@ def stack(gate: Gate, app: WSGIApplication, *, identity: Mapping[str, str]) -> W
     app = Sessions(app, cookie=cookie_name(secure=loaded.secure), find=gate.keeper.find)
     app = Edge(
         app,
-        hosts=loaded.hosts,
+        site=loaded.site,
         scheme=loaded.settings.public_url.scheme,
         trusts=_trusts(loaded),
         scrubber=Scrubber(_managed(loaded)),
-        openings=_openings(loaded),
     )
     return Boundary(app)
 
@@ -175,18 +174,6 @@ def _managed(loaded: Loaded) -> frozenset[str]:
     settings = loaded.settings
     routed = (name for route in settings.routes for name in route.identity or ())
     return frozenset((*settings.identity, *routed))
-
-
-def _openings(loaded: Loaded) -> list[Opening]:
-    return [
-        Opening(
-            prefix=route.path.rstrip("/"),
-            encoded_slash=route.encoded_slash == "allow",
-            double_slash=route.double_slash == "allow",
-        )
-        for route in loaded.settings.routes
-        if "allow" in (route.encoded_slash, route.double_slash)
-    ]
 
 
 def _trusts(loaded: Loaded) -> Callable[[Address | None], bool]:

@@ -57,7 +57,7 @@ class UnknownHost(GateError):
 
 
 class BadMount(GateError):
-    """The server passes a SCRIPT_NAME that nobody configured."""
+    """The server passes a SCRIPT_NAME, which would move the path that is judged."""
 
     code, status = "bad_mount", 400
     title = "The gate is mounted below a path"
@@ -75,7 +75,7 @@ class BadBody(GateError):
 
 
 class BadHeaders(GateError):
-    """The request's headers contradict one another."""
+    """The request's headers contradict one another, or hold what no header may."""
 
     code, status = "bad_headers", 400
     title = "The request cannot be understood"
@@ -92,6 +92,8 @@ class CodingRefused(GateError):
 
 
 class BodyTooLarge(GateError):
+    """The body is larger than the route's `max_body`, or than any form for the gate itself."""
+
     code, status = "body_too_large", 413
     title = "That is too large"
     public = "The request is larger than this site accepts."
@@ -108,6 +110,8 @@ class MethodRefused(GateError):
 
 
 class UpgradeRefused(GateError):
+    """The request wants to turn into a WebSocket or another protocol."""
+
     code, status = "upgrade_refused", 501
     title = "Live connections are not supported"
     public = "The gate cannot carry WebSocket or other upgraded connections yet."
@@ -118,6 +122,8 @@ class UpgradeRefused(GateError):
 
 
 class SignInRequired(GateError):
+    """The policy wants somebody who is signed in. A page redirects to sign in instead."""
+
     code, status = "sign_in_required", 401
     title = "Please sign in"
     public = "This page is for people who are signed in."
@@ -128,7 +134,7 @@ class SignInRequired(GateError):
 
 
 class Forbidden(GateError):
-    """`detail` is the policy's reason; it is safe to show."""
+    """The policy denies it. `detail` is the policy's reason; it is safe to show."""
 
     code, status = "forbidden", 403
     title = "You may not open this page"
@@ -168,6 +174,8 @@ class Prefetched(GateError):
 
 
 class NoRoute(GateError):
+    """No route of gateway.yaml leads anywhere from this address."""
+
     code, status = "no_route", 404
     title = "There is nothing here"
     public = "No application answers at this address."
@@ -175,6 +183,8 @@ class NoRoute(GateError):
 
 
 class UpstreamUnreachable(GateError):
+    """No connection to the upstream could be opened, or it hung up without an answer."""
+
     code, status = "upstream_unreachable", 502
     title = "The application does not answer"
     public = "You are through the gate, but the application behind it cannot be reached."
@@ -182,6 +192,8 @@ class UpstreamUnreachable(GateError):
 
 
 class UpstreamInvalid(GateError):
+    """The upstream's answer broke off, or other programs could read it in another way."""
+
     code, status = "upstream_invalid", 502
     title = "The application answered nonsense"
     public = "The application behind the gate sent an answer that cannot be passed on safely."
@@ -189,6 +201,8 @@ class UpstreamInvalid(GateError):
 
 
 class UpstreamTimeout(GateError):
+    """The upstream took or sent nothing for the `write_timeout` or `read_timeout`."""
+
     code, status = "upstream_timeout", 504
     title = "The application takes too long"
     public = "The application behind the gate did not answer in time."
@@ -196,6 +210,8 @@ class UpstreamTimeout(GateError):
 
 
 class UpstreamBusy(GateError):
+    """`max_connections` requests were under way for all of the `queue_timeout`."""
+
     code, status = "upstream_busy", 503
     title = "The application is busy"
     public = "The application behind the gate has as many visitors as it can take."
@@ -209,6 +225,8 @@ _ASK_AGAIN = "Go back to the site that you came from and follow its link again."
 
 
 class MissingParameter(GateError):
+    """A signed link lacks a parameter; the log says which."""
+
     code, status = "400E1", 400
     title = "This sign-in link is incomplete"
     public = "A required URL parameter is missing."
@@ -216,6 +234,8 @@ class MissingParameter(GateError):
 
 
 class InvalidParameter(GateError):
+    """A parameter of a signed link is malformed, or stands there twice."""
+
     code, status = "400E2", 400
     title = "This sign-in link is not valid"
     public = "An invalid URL parameter was received."
@@ -232,6 +252,8 @@ class LinkExpired(GateError):
 
 
 class DuplicateUser(GateError):
+    """The user name in the link belongs to another sender's user, or to an operator's."""
+
     code, status = "400E4", 400
     title = "This user name is taken"
     public = "The account cannot be created because duplicate user names are not allowed."
@@ -239,6 +261,8 @@ class DuplicateUser(GateError):
 
 
 class BadSignature(GateError):
+    """The hash is of another text, or was made with another secret."""
+
     code, status = "401E1", 401
     title = "This sign-in link is not genuine"
     public = "Authentication failed: the link's signature does not match."
@@ -246,6 +270,8 @@ class BadSignature(GateError):
 
 
 class BadReferrer(GateError):
+    """The link was followed from a page outside of `allowed_domains`."""
+
     code, status = "401E2", 401
     title = "This sign-in link came from elsewhere"
     public = "The request could not be authenticated because of the page that it came from."
@@ -253,6 +279,8 @@ class BadReferrer(GateError):
 
 
 class AccountInactive(GateError):
+    """The user was deactivated (`ssogate user deactivate`)."""
+
     code, status = "404E1", 404
     title = "This account is not active"
     public = "The requested user account is inactive."
@@ -260,6 +288,8 @@ class AccountInactive(GateError):
 
 
 class AccountNotFound(GateError):
+    """There is no such user, and `auto_create` is off."""
+
     code, status = "404E2", 404
     title = "There is no such account"
     public = "The requested user account was not found."
@@ -267,6 +297,8 @@ class AccountNotFound(GateError):
 
 
 class DatabaseError(GateError):
+    """The store failed while somebody was signing in or out."""
+
     code, status = "500E1", 500
     title = "Sign-in is out of order"
     public = "A database error kept the gate from signing you in."
@@ -274,6 +306,8 @@ class DatabaseError(GateError):
 
 
 class SignInDisabled(GateError):
+    """The sender's `enabled` is off."""
+
     code, status = "503E1", 503
     title = "Single sign-on is switched off"
     public = "Single sign-on is not available. It is currently disabled."

@@ -20,6 +20,7 @@ from ssogate.config import Document, Network, Settings, Url, read
 from ssogate.config.net import host_name
 from ssogate.errors import ConfigurationError, Problem
 from ssogate.http.identity import DEFAULT_HEADERS
+from ssogate.http.site import Opening, Site
 from ssogate.login.signed_link import SignedLinkSettings, link_problems
 from ssogate.policy import Policy, PolicySettings, load_policies, policy_files
 from ssogate.sessions import SessionSettings
@@ -35,27 +36,35 @@ def _served(value: object) -> str:
 
 
 class StoreSettings(Settings):
-    kind: Literal["sqlite"] = "sqlite"
     """Where sessions, users and spent links are kept."""
+
+    kind: Literal["sqlite"] = "sqlite"
+    """SQLite: a file on this machine."""
     path: Path = Path("var/ssogate.sqlite")
     """The database file, relative to gateway.yaml. It is created with its folder."""
 
 
 class GatewaySettings(Settings):
+    """All that the gate is told, in one file."""
+
     public_url: Url
-    """The site's address as browsers see it, such as https://intra.example."""
+    """The site's address as browsers see it: scheme, host, and port if need be."""
     hosts: tuple[Annotated[str, BeforeValidator(_served)], ...] = ()
     """Further host names that are served (`*.example.com` for all below). The ones of
     `public_url` and of `routes` need not be repeated."""
     insecure_plain_http: bool = False
     """Serve a public name without https: anybody on the way can take over sessions."""
     trusted_proxies: tuple[Network | Literal["unix"], ...] = ()
-    """Proxies in front of the gate whose X-Forwarded-For is believed; `unix` for a socket."""
+    """Proxies in front of the gate whose X-Forwarded-For is believed: addresses, networks, or
+    `unix` for whoever comes by a unix socket. Nobody, if not given."""
     store: StoreSettings = StoreSettings()
+    """Where sessions, users and spent links are kept."""
     sessions: SessionSettings = SessionSettings()
+    """How long people stay signed in."""
     login: tuple[SignedLinkSettings, ...] = ()
     """The ways in, in the order in which the sign-in page offers them."""
     policy: PolicySettings = PolicySettings()
+    """Where the rules stand, and how paths are compared."""
     identity: IdentityHeaders = Field(default_factory=lambda: dict(DEFAULT_HEADERS))
     """Which headers tell an app who the visitor is: header to field."""
     upstreams: dict[str, UpstreamSettings] = Field(default_factory=dict)
@@ -89,6 +98,21 @@ class Loaded:
         settings = self.settings
         routed = {route.host for route in settings.routes if route.host}
         return frozenset({settings.public_url.host, *settings.hosts, *routed})
+
+    @property
+    def site(self) -> Site:
+        """The hosts, and the spellings that routes let through."""
+        openings = (
+            Opening(
+                host=route.host or "",
+                prefix=route.path.rstrip("/"),
+                encoded_slash=route.encoded_slash == "allow",
+                double_slash=route.double_slash == "allow",
+            )
+            for route in self.settings.routes
+            if "allow" in (route.encoded_slash, route.double_slash)
+        )
+        return Site(self.hosts, openings)
 
 
 def load(path: Path = DEFAULT_FILE, *, proxying: bool = True) -> Loaded:

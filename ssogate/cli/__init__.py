@@ -11,6 +11,7 @@ from ssogate.cli.check import check
 from ssogate.cli.console import Gateway, printable_streams
 from ssogate.cli.explain import explain
 from ssogate.cli.link import link
+from ssogate.cli.reference import command as reference
 from ssogate.cli.schema import schema
 from ssogate.cli.serve import serve
 from ssogate.cli.sessions import session
@@ -36,6 +37,15 @@ def main() -> None:
     printable_streams()
 
 
-COMMANDS: tuple[click.Command, ...] = (serve, check, explain, link, user, session, schema)
+COMMANDS: tuple[click.Command, ...] = (
+    serve,
+    check,
+    explain,
+    link,
+    user,
+    session,
+    schema,
+    reference,
+)
 for command in COMMANDS:
     main.add_command(command)

@@ -16,11 +16,11 @@ from ssogate.directory import admit
 from ssogate.errors import GateError
 from ssogate.http.identity import canonical_name
 from ssogate.http.redirects import url_host
+from ssogate.http.site import host_matches
 from ssogate.login.signed_link import SignedLinkSettings
 from ssogate.login.signed_link.diagnose import examine
 from ssogate.login.signed_link.finding import Finding, shown, told
 from ssogate.model import Proof, SignIn
-from ssogate.policy.rule import host_matches
 
 
 def debug(gate: Gate, url: str, sender: str | None, now: float) -> bool:

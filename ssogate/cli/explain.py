@@ -25,13 +25,11 @@ from ssogate.cli.console import (
     say_json,
     split_groups,
 )
-from ssogate.errors import GateError, UnknownHost
+from ssogate.errors import GateError
 from ssogate.http.environ import parse_address
 from ssogate.http.identity import canonical_name, group_name
-from ssogate.http.target import parse_target
 from ssogate.middleware.endpoints import OWN
-from ssogate.model import Address, Identity, Outcome, Target
-from ssogate.policy.rule import host_matches
+from ssogate.model import Address, Identity, Outcome
 from ssogate.settings import Loaded
 
 _URL = re.compile(r"https?://(?P<host>[^/?#]*)(?P<raw>.*)", re.IGNORECASE | re.DOTALL)
@@ -102,7 +100,7 @@ def _answered(
     gate: Gate, asked: Asked, identity: Identity | None, address: Address | None
 ) -> Found:
     try:
-        target = _target(asked, gate.loaded)
+        target = gate.loaded.site.target(asked.method, asked.raw, asked.host)
     except GateError as error:
         line = f"refused before any rule is asked: {error.code}, {error.detail}"
         return Found(False, [line], {"outcome": "refused", "code": error.code})
@@ -133,25 +131,6 @@ def _asked(url: str, method: str, loaded: Loaded) -> Asked:
     else:
         raise Mistake("URL is a path such as /staff/, or a whole address, http(s)://…")
     return Asked(method, host, raw.encode("utf-8", "surrogateescape").decode("latin-1"))
-
-
-def _target(asked: Asked, loaded: Loaded) -> Target:
-    """What `Edge` would make of it. Raises `GateError`."""
-    opened = [
-        route
-        for route in loaded.settings.routes
-        if asked.raw.startswith(f"{route.path.rstrip('/')}/")
-    ]
-    target = parse_target(
-        asked.method,
-        asked.raw,
-        asked.host,
-        encoded_slash=any(route.encoded_slash == "allow" for route in opened),
-        double_slash=any(route.double_slash == "allow" for route in opened),
-    )
-    if not any(host_matches(host, target.host) for host in loaded.hosts):
-        raise UnknownHost(f"{target.host} is none of the hosts that gateway.yaml names")
-    return target
 
 
 def _address(text: str | None) -> Address | None:

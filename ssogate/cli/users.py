@@ -123,7 +123,7 @@ def deactivate(name: str, config: Path) -> None:
     with opened(config) as gate:
         known = known_user(gate, name)
         ended = len(gate.store.sessions.listed(known.identity.subject))
-        change_user(gate.store, known, active=False, now=int(time.time()))
+        change_user(gate.store, known.identity.canonical, active=False, now=int(time.time()))
     say(f"deactivated {known.identity.username}, ended {counted(ended, 'session')}")
 
 
@@ -139,7 +139,7 @@ def activate(name: str, config: Path) -> None:
     """
     with opened(config) as gate:
         known = known_user(gate, name)
-        change_user(gate.store, known, active=True, now=int(time.time()))
+        change_user(gate.store, known.identity.canonical, active=True, now=int(time.time()))
     say(f"activated {known.identity.username}")
 
 
@@ -159,7 +159,9 @@ def groups(name: str, groups: str, config: Path) -> None:
         known = known_user(gate, name)
         try:
             chosen = split_groups(groups)
-            changed = change_user(gate.store, known, groups=chosen, now=int(time.time()))
+            changed = change_user(
+                gate.store, known.identity.canonical, groups=chosen, now=int(time.time())
+            )
         except ValueError as error:
             raise Mistake(str(error)) from error
     say(f"{known.identity.username} is in: {_joined(changed) or 'no group'}")

@@ -7,7 +7,7 @@ there. No value of the file is ever repeated, save the words of a `kind`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
@@ -24,10 +24,19 @@ Place = tuple[Where, frozenset[str]]
 def mistakes(error: ValidationError, model: type[BaseModel], data: Any) -> list[tuple[Where, str]]:
     """Every mistake as the setting's path and a message; several about one place become one."""
     found: dict[Where, dict[str, None]] = {}
-    for detail in error.errors(include_url=False, include_input=False):
+    details = error.errors(include_url=False, include_input=False)
+    for detail in details:
+        if detail["type"] == "too_short" and _has_more_below(detail, details):
+            continue
         path, possible = _place(_schema(model), data, detail)
         found.setdefault(path, {})[_told(detail, possible, _at(data, path))] = None
     return [(path, "; or ".join(messages)) for path, messages in found.items()]
+
+
+def _has_more_below(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
+    """Whether entries of a list are wrong themselves: pydantic counts the good ones only."""
+    loc, depth = detail["loc"], len(detail["loc"])
+    return any(other["loc"][:depth] == loc != other["loc"] for other in details)
 
 
 _schema = cache(schema)  # one walk an error, one schema a model

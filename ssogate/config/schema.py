@@ -9,6 +9,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from ssogate.config.values import BYTES, SECONDS, written
+
 
 class _Schema(GenerateJsonSchema):
     """Pydantic's generator, but a default is told as an operator would write it."""
@@ -19,9 +21,10 @@ class _Schema(GenerateJsonSchema):
         found = super().default_schema(schema)
         default = found.get("default")
         if found.get("type") == "string" and isinstance(default, int | float):
-            unit = "B" if "KiB" in found.get("pattern", "") else "s"
-            number = int(default) if float(default).is_integer() else default
-            found = {**found, "default": f"{number}{unit}"}
+            units = BYTES if "KiB" in found.get("pattern", "") else SECONDS
+            found = {**found, "default": written(default, units)}
+        if "$ref" in found:  # a room's settings: each of its keys tells its own default
+            found.pop("default", None)
         return found
 
 

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, WithJsonSchema
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
 class Settings(BaseModel):
@@ -29,6 +29,14 @@ class Settings(BaseModel):
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
     )
+
+
+def written(amount: float, units: Mapping[str, float]) -> str:
+    """Give an amount as one writes it: `12h`, in the largest unit that leaves a whole number."""
+    sizes = sorted(units.items(), key=lambda unit: unit[1], reverse=True)
+    whole = (f"{amount / size:.0f}{name}" for name, size in sizes if (amount / size).is_integer())
+    one = next(name for name, size in sizes if size == 1)
+    return next(whole, f"{amount:g}{one}") if amount else f"0{one}"
 
 
 # Nine digits are thirty years of seconds or a terabyte in KiB; more is a slip of the keyboard.
@@ -59,8 +67,8 @@ def _described(units: Mapping[str, float], *examples: str) -> WithJsonSchema:
 
 Duration = Annotated[
     float,
-    _amount(_SECONDS, "90s, 30m, 12h or 7d"),
-    _described(_SECONDS, "90s", "30m", "12h", "7d"),
+    _amount(SECONDS, "90s, 30m, 12h or 7d"),
+    _described(SECONDS, "90s", "30m", "12h", "7d"),
 ]
 """Seconds, written with a unit: a bare number would be read as minutes by some and seconds by
 others."""
@@ -68,7 +76,7 @@ others."""
 Size = Annotated[
     int,
     BeforeValidator(round),  # runs second: validators of an Annotated run from right to left
-    _amount(_BYTES, "64KiB, 10MiB or 2GB"),
-    _described(_BYTES, "64KiB", "10MiB", "2GB"),
+    _amount(BYTES, "64KiB, 10MiB or 2GB"),
+    _described(BYTES, "64KiB", "10MiB", "2GB"),
 ]
 """Bytes, written with a unit."""

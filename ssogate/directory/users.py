@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from uuid import uuid4
 
+from ssogate.errors import AccountNotFound
 from ssogate.http.identity import canonical_name, email_address, group_name, visible
 from ssogate.model import Identity, User
 from ssogate.storage import Store, UserStore
@@ -31,25 +32,26 @@ def add_user(
 
 def change_user(
     store: Store,
-    user: User,
+    canonical: str,
     *,
     active: bool | None = None,
     groups: Iterable[str] | None = None,
     now: int,
 ) -> User:
     """Activate, deactivate or regroup a user. It counts at the user's next request: a
-    deactivated user's sessions are ended. Raises `ValueError` for a bad group."""
-    identity = user.identity
-    if groups is not None:
-        identity = replace(identity, groups=frozenset(map(group_name, groups)))
-    changed = replace(
-        user,
-        identity=identity,
-        active=user.active if active is None else active,
-        updated_at=now,
-    )
-    with store.transaction():
+    deactivated user's sessions are ended.
+
+    Raises `ValueError` for a bad group, and `AccountNotFound`.
+    """
+    chosen = None if groups is None else frozenset(map(group_name, groups))
+    with store.transaction():  # read inside it: a sign-in may change the user meanwhile
+        user = store.users.get(canonical)
+        if user is None:
+            raise AccountNotFound(f"no user {canonical!r}")
+        identity = user.identity if chosen is None else replace(user.identity, groups=chosen)
+        active = user.active if active is None else active
+        changed = replace(user, identity=identity, active=active, updated_at=now)
         store.users.update(changed)
-        if not changed.active:
+        if not active:
             store.sessions.delete_subject(identity.subject)
     return changed

@@ -19,6 +19,8 @@ def client_address(peer: str, forwarded_for: str, trusts: Trusts) -> Address | N
     added by trusted proxies count; an entry that is no address ends the walk.
     """
     address = parse_address(peer)
+    if not forwarded_for:
+        return address
     for entry in reversed(forwarded_for.split(",")[-MAX_HOPS:]):
         if not trusts(address):
             break

@@ -7,6 +7,7 @@ reads from the server itself (never a header that a visitor may forge) is believ
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, cast
@@ -18,6 +19,8 @@ from ssogate.model import Address, Session, Target
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+
+ParseTarget = Callable[[str, str, str], Target]
 
 REQUEST_ID = "ssogate.request_id"  # written by Boundary
 TARGET = "ssogate.target"  # written by Edge
@@ -46,13 +49,12 @@ def target(environ: WSGIEnvironment) -> Target:
     return cast(Target, found) if found is not None else read_target(environ)
 
 
-def read_target(
-    environ: WSGIEnvironment, *, encoded_slash: bool = False, double_slash: bool = False
-) -> Target:
+def read_target(environ: WSGIEnvironment, parse: ParseTarget = parse_target) -> Target:
     """Compute the target from what the server passes, and hold the server to it.
 
     The raw request target is `RAW_URI` (gunicorn) or `REQUEST_URI` (uWSGI, waitress, mod_wsgi);
-    without either, `PATH_INFO` is all that there is to judge.
+    without either, `PATH_INFO` is all that there is to judge. Raises what `parse` raises,
+    `BadMount`, and `BadTarget` where the server itself reads the path in another way.
     """
     if environ.get("SCRIPT_NAME"):
         raise BadMount(f"SCRIPT_NAME {environ['SCRIPT_NAME'][:80]!r}")
@@ -61,13 +63,7 @@ def read_target(
         query = environ.get("QUERY_STRING", "")
         path = quote(environ.get("PATH_INFO", "").encode("latin-1"), safe="/;!$&'()*+,=:@~[]|")
         raw = f"{path or '/'}?{query}" if query else path or "/"
-    found = parse_target(
-        environ["REQUEST_METHOD"],
-        raw,
-        environ.get("HTTP_HOST", ""),
-        encoded_slash=encoded_slash,
-        double_slash=double_slash,
-    )
+    found = parse(environ["REQUEST_METHOD"], raw, environ.get("HTTP_HOST", ""))
     if (environ.get("PATH_INFO") or "/") != path_info(found):
         raise BadTarget("the server's PATH_INFO is not what the request line says")
     return found

@@ -131,7 +131,12 @@ def identity_headers(identity: Identity, names: Mapping[str, str]) -> tuple[tupl
     Values are UTF-8, as latin-1 native strings (PEP 3333); an empty field is sent empty, so that
     an app never finds a stale one. Raises `IdentityUnsendable` rather than change a value.
     """
-    return tuple((name, header_value(_FIELDS[field](identity))) for name, field in names.items())
+    return _headers(identity, tuple(names.items()))
+
+
+@lru_cache(maxsize=1024)  # both are frozen values: what was written once is written so again
+def _headers(identity: Identity, names: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, header_value(_FIELDS[field](identity))) for name, field in names)
 
 
 def header_value(text: str) -> str:

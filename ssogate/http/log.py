@@ -7,6 +7,7 @@ secret: no query, hash, token or cookie is ever an argument here.
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 MAX_LOGGED = 256  # characters of a text that a visitor chose
+
+# A query whose `?` a mail program escaped is still a query, and `;jsessionid=…` is a session.
+_END_OF_PATH = re.compile(r"[?#;]|%(?:3[FfBb]|23)")
 
 log: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
     logging.getLogger("ssogate"),
@@ -44,7 +48,12 @@ def log_refusal(error: GateError, environ: WSGIEnvironment, *, rule: str = "") -
         rule=rule or None,
         detail=error.detail[:MAX_LOGGED] or None,
         method=environ.get("REQUEST_METHOD", "")[:32],
-        path=environ.get("PATH_INFO", "")[:MAX_LOGGED],
+        path=path_alone(environ.get("PATH_INFO", ""))[:MAX_LOGGED],
         client=str(address) if address else None,
         request_id=env.request_id(environ),
     )
+
+
+def path_alone(path: str) -> str:
+    """Give a path, decoded or not, up to where a secret may stand: query, fragment, parameters."""
+    return _END_OF_PATH.split(path, maxsplit=1)[0]

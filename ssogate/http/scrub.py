@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ssogate.http.identity import WELL_KNOWN, fold
@@ -25,23 +24,29 @@ _FORWARDED = re.compile(
     "|X_REQUEST_URI|X_ACCEL_.*|X_SENDFILE(_TYPE)?|BASE_URL|REQUEST_URL"
 )
 
+MAX_HARMLESS = 2048  # keys that are remembered; visitors choose them, a site's own are a few dozen
+
 
 class Scrubber:
     """Remove every header whose fold is managed by the gate, well known, or about forwarding."""
 
     def __init__(self, managed: Iterable[str] = ()) -> None:
         self._managed = WELL_KNOWN | frozenset(map(fold, managed))
-        # Visitors choose header names, so what is remembered of them is bounded.
-        self.removes = lru_cache(maxsize=2048)(self._judge)
-        """Whether no visitor may send the header of an environ key."""
+        # Keys that were judged harmless: an ordinary request costs one comparison of two sets.
+        self._harmless: set[str] = set()
 
     def scrub(self, environ: WSGIEnvironment) -> None:
         """Remove from `environ` what a visitor may not say."""
-        removes = self.removes
-        for key in [key for key in environ if key.startswith("HTTP_") and removes(key)]:
-            del environ[key]
+        for key in environ.keys() - self._harmless:
+            if self.removes(key):
+                del environ[key]
+            elif len(self._harmless) < MAX_HARMLESS:
+                self._harmless.add(key)
 
-    def _judge(self, key: str) -> bool:
+    def removes(self, key: str) -> bool:
+        """Whether no visitor may send the header of an environ key."""
+        if not key.startswith("HTTP_"):
+            return False
         if not _KEY.fullmatch(key):
             return True
         folded = fold(key)

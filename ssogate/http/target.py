@@ -12,6 +12,7 @@ route lets through), the target carries every reading, and whoever decides takes
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import NoReturn
 from urllib.parse import unquote_to_bytes
@@ -72,6 +73,7 @@ def parse_target(
     return Target(method, host, path, text, query, readings)
 
 
+@lru_cache(maxsize=256)  # bounded, since visitors choose the header
 def parse_host(header: str) -> tuple[str, str]:
     """Give the canonical host (lower case, no trailing dot) and the port (or "") of a Host header.
 

@@ -35,10 +35,12 @@ class Chooser:
         return with_query(SIGN_IN, {"return_to": return_to.text})
 
     def sign_in(self, request: Request) -> Response:
+        """Show all ways in. `return_to` is the path to come back to."""
         wanted = dict(query_pairs(request)).get("return_to", "")
         return page("sign_in.html", choices=self._choices(local_path(wanted) or HOME))
 
     def signed_out(self, request: Request) -> Response:
+        """Say that the session has ended; it ends nothing itself."""
         return page("signed_out.html")
 
     def _choices(self, return_to: LocalPath) -> list[tuple[str, str]]:

@@ -49,7 +49,7 @@ class Guard:
             if decision.outcome is Outcome.ALLOW:
                 self._tell(environ, identity)
                 return self.app(environ, start_response)
-            response = self._refuse(environ, target, decision)
+            response = self._refuse(environ, target, decision, identity)
         except GateError as error:
             response = refusal(error, environ)
         return response(environ, start_response)
@@ -65,11 +65,16 @@ class Guard:
             environ.update(identity_headers(identity, self.identity))
 
     def _refuse(
-        self, environ: WSGIEnvironment, target: Target, decision: Decision
+        self,
+        environ: WSGIEnvironment,
+        target: Target,
+        decision: Decision,
+        identity: Identity | None,
     ) -> WSGIApplication:
         if decision.outcome is Outcome.DENY:
-            error = Forbidden(decision.reason)
-            return refusal(error, environ, rule=decision.rule, reason=decision.reason)
+            who = f" You are signed in as {identity.username}." if identity else ""
+            error, reason = Forbidden(decision.reason), decision.reason + who
+            return refusal(error, environ, rule=decision.rule, reason=reason)
         safe = target.method in ("GET", "HEAD")
         return_to = return_path(target.path, target.query) if safe else HOME
         url = self.challenge_url(return_to)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from ssogate.http.site import host_matches
 from ssogate.policy.networks import Networks
 from ssogate.policy.pattern import Pattern
 
@@ -53,11 +54,6 @@ class Rule:
         if self.hosts and not any(host_matches(pattern, host) for pattern in self.hosts):
             return None
         return next((pattern for pattern in self.paths if pattern.matches(reading)), None)
-
-
-def host_matches(pattern: str, host: str) -> bool:
-    """`*.example.com` means every host below example.com, at any depth, but not itself."""
-    return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
 
 
 def audience(rule: Rule) -> str:

@@ -41,8 +41,8 @@ class PolicySettings(Settings):
     """Which files hold rules, relative to gateway.yaml. They are read in the order of their
     names."""
     case: Case = "sensitive"
-    """`ignore` for an app on a case-insensitive file system: /Staff is then /staff, dots and
-    spaces at a segment's end are absent, and short names (staff~1) are denied."""
+    """`ignore` for an app on a case-insensitive file system: `/Staff` is then `/staff`, dots and
+    spaces at a segment's end are absent, and short names (`staff~1`) are denied."""
 
 
 def _text(value: Any) -> str:
@@ -117,7 +117,7 @@ class Listed(Settings):
     """People who are let through: members of any of the groups, and any of the users."""
 
     groups: Groups = ()
-    """Names as the login methods give them, compared exactly."""
+    """Groups, compared exactly. Being in one of them is enough."""
     users: Users = ()
     """User names, compared without regard to case."""
 
@@ -150,22 +150,26 @@ class RuleSettings(Settings):
     name: Annotated[str, PlainValidator(_rule_name), _STRING]
     """Unique; it stands in the log and in `ssogate explain`."""
     path: Paths
-    """One or several: /exact, /one/*/segment, /pre*suf, /tree/** (which matches /tree as well)."""
+    """One or several: `/exact`, `/one/*/segment`, `/pre*suf`, `/tree/**` (which is `/tree` as
+    well)."""
     allow: Allow
-    """public, signed_in, nobody, or {groups: […], users: […]}, of which one suffices."""
+    """`public`, `signed_in`, `nobody`, or `{groups: […], users: […]}`, of which one suffices."""
     host: Hosts = ()
-    """Exact, or *.example.com for all hosts below; default: any host."""
+    """A host, or `*.example.com` for all below one; any host, if not given."""
     methods: Methods = ()
-    """In capitals; GET means HEAD as well; default: any method."""
+    """Methods in capitals; `GET` means `HEAD` as well; any method, if not given."""
     networks: Networks = ()
-    """Where the visitor must be besides; default: anywhere. From elsewhere the rule denies."""
+    """Addresses and networks where the visitor must be besides: from elsewhere the rule denies.
+    Anywhere, if not given."""
 
 
 class Visitor(Settings):
     """Who makes a test's request."""
 
     user: UserName
+    """A user name; it need not exist."""
     groups: Groups = ()
+    """The groups that the user is in, for this test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,19 +199,21 @@ class Expectation(Settings):
         Annotated[Literal["anonymous"], Tag("word")] | Annotated[Visitor, Tag("listed")],
         Discriminator(_shape),
     ] = Field(default="anonymous", alias="as")
-    """{user: john, groups: [members]}; default: anonymous."""
+    """Who asks: `anonymous`, or `{user: john, groups: [members]}`."""
     address: Annotated[Address | None, PlainValidator(_address), _STRING] = Field(
         default=None, alias="from"
     )
-    """The visitor's address; default: unknown, which is in no network."""
+    """The visitor's address. Without it the visitor is in no network."""
     expect: Literal["allow", "challenge", "deny"]
-    """An address that the gate refuses before any rule counts as deny."""
+    """What must come of it. An address that the gate refuses before any rule counts as `deny`."""
     rule: Annotated[str | None, PlainValidator(_rule_name), _STRING] = None
-    """The name of the rule that must have decided."""
+    """The name of the rule that must have decided; any, if not given."""
 
 
 class PolicyFile(Settings):
-    """One file of policies/."""
+    """A file of rules. What no rule matches is denied."""
 
     rules: tuple[RuleSettings, ...] = ()
+    """The first rule that matches a request decides it, counted through all files."""
     tests: tuple[Expectation, ...] = ()
+    """What the rules must mean. Rules that fail a test are not used."""

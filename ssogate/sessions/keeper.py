@@ -35,6 +35,8 @@ Admit = Callable[[Assertion, Enrolment, int], Identity]
 
 
 class SessionSettings(Settings):
+    """How long people stay signed in: 2m <= idle <= lifetime <= 366d."""
+
     idle: Duration = 3600.0
     """A session ends when it was not used for this long."""
     lifetime: Duration = 43200.0

@@ -97,12 +97,28 @@ class SQLiteStore:
             connection.close()
 
     def connection(self) -> sqlite3.Connection:
-        """Give this thread's connection."""
-        if "connection" not in self._local.__dict__:
+        """Give this thread's connection, to the file that bears the name by now.
+
+        An open connection outlives its file: what was restored or revoked in the new one would not
+        be seen, and what is written to the old one is lost.
+        """
+        connection: sqlite3.Connection | None = self._local.__dict__.get("connection")
+        if connection is not None and connection.in_transaction:
+            return connection
+        file = self._file()
+        if connection is None or self._local.file != file:
+            self.close()
             with _translated():
-                self._local.connection = self._connect()
-        connection: sqlite3.Connection = self._local.connection
+                connection = self._local.connection = self._connect()
+            self._local.file = file
         return connection
+
+    def _file(self) -> tuple[int, int]:
+        try:
+            found = os.stat(self._path)
+        except OSError as error:
+            raise StoreFailure(f"{self._path}: {error.strerror}") from error
+        return found.st_dev, found.st_ino
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one reading statement."""

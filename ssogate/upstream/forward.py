@@ -75,7 +75,7 @@ class Body:
         try:
             return self.read(size)
         except Exception as error:  # whatever the server's reader raises, the visitor's part broke
-            raise BadBody(f"unreadable: {type(error).__name__}: {error}") from error
+            raise BadBody(f"unreadable: {type(error).__name__}") from error
 
 
 @dataclass(frozen=True, slots=True)

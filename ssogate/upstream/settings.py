@@ -116,23 +116,24 @@ class UpstreamSettings(Settings):
         PlainValidator(_host_header),
         WithJsonSchema({"type": "string", "examples": ["preserve", "upstream", "app.internal"]}),
     ] = "preserve"
-    """The Host it is asked for: the visitor's (`preserve`), its own (`upstream`), or a name."""
+    """The Host header that it gets: the visitor's (`preserve`), the one of `url` (`upstream`), or
+    a name of your choice."""
     connect_timeout: Duration = 5.0
     """How long a connection may take to open."""
     read_timeout: Duration = 60.0
     """How long to wait for its answer, and for each next piece of it."""
     write_timeout: Duration = 60.0
-    """How long it may leave what is sent to it untaken."""
+    """How long to wait when it does not take what is sent to it."""
     # Apache, Node.js and uvicorn hang up after 5 s. Who hangs up a moment before we send makes a
     # POST fail, for it must not be sent twice; gunicorn's own 2 s are met by looking at the wire.
     idle_lifetime: Duration = 4.0
     """How long an unused connection is kept. Keep it below the application's own limit."""
     max_connections: Annotated[int, Field(ge=1, le=10000, strict=True)] = 100
-    """How many requests it is given at a time, by each worker process."""
+    """How many requests each worker process of the gate gives it at a time."""
     queue_timeout: Duration = 5.0
     """How long a request waits for its turn before the visitor is told to come back."""
     ca_file: Path | None = None
-    """Certificates that vouch for its TLS certificate, in PEM; the system's if not given."""
+    """A file of certificates (PEM) that vouch for its own; the system's, if not given."""
     insecure_skip_verify: bool = False
     """Believe any TLS certificate: whoever stands between can read and change everything."""
 
@@ -200,23 +201,23 @@ class RouteSettings(Settings):
         PlainValidator(lambda value: None if value is None else _host_pattern(value)),
         WithJsonSchema({"type": "string", "examples": ["app.example.com", "*.example.com"]}),
     ] = None
-    """A host, or `*.example.com` for all below one; every host if not given."""
+    """A host, or `*.example.com` for all below one; every host, if not given."""
     path: _Path = "/"
     """The path and all below it."""
     upstream: str | None = None
-    """The name of an upstream."""
+    """The name of the upstream that answers. A route has either this or `redirect`."""
     redirect: Url | None = None
-    """Where visitors are sent instead."""
+    """The URL that visitors are sent to instead."""
     status: Literal[302, 303, 307, 308] = 302
-    """Of a redirect; 307 and 308 have the browser send a form again, to the new place."""
+    """The status of a redirect; 307 and 308 have the browser send a form again, to the new place."""
     keep_path: bool = True
     """Whether path and query are added to the redirect's URL."""
     strip_prefix: bool = False
-    """Whether the upstream sees paths without this route's."""
+    """Whether the route's `path` is taken off the path that the upstream is asked for."""
     add_prefix: _Path | None = None
-    """A path that is put before the one the upstream sees."""
+    """A path that is put before the one that the upstream is asked for."""
     identity: IdentityHeaders | None = None
-    """Which headers tell the upstream who is signed in; the gate's own `identity` if not given."""
+    """Which headers tell the upstream who is signed in; the gate's `identity`, if not given."""
     encoded_slash: Literal["refuse", "allow"] = "refuse"
     """Whether `%2F` may stand in a path. Servers differ in what it means."""
     double_slash: Literal["refuse", "allow"] = "refuse"

@@ -17,6 +17,7 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
 from ssogate.http.environ import CLIENT, REQUEST_ID, session
+from ssogate.http.log import path_alone
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -76,8 +77,8 @@ def access_line(resp: Any, environ: WSGIEnvironment, took: timedelta, now: str) 
 
 
 def path_of(target: str) -> str:
-    """The path of a raw request target: no query, fragment or user part."""
-    path = target[: MAX_PATH + 256].partition("?")[0].partition("#")[0]
+    """The path of a raw request target: no query, fragment, parameters or user part."""
+    path = path_alone(target[: MAX_PATH + 256])
     return (path if path.startswith("/") else path.rpartition("@")[2])[:MAX_PATH]
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from datetime import date
 from ipaddress import IPv4Address
+from typing import Annotated
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
-from ssogate.config import Settings, document
+from ssogate.config import Network, Settings, document
 from ssogate.errors import ConfigurationError, Problem
 from tests.config.models import Gate
 
@@ -190,6 +192,39 @@ def test_a_mistake_of_an_unforeseen_kind_is_told_in_pydantic_s_words() -> None:
     assert str(first) == "f:1: address: this is not a valid IPv4 address"
     assert str(second).startswith("f:2: day: must be a valid date")
     assert "hunter2" not in str(caught.value)
+
+
+class Offices(Settings):
+    """Lists that must not be empty, one inside the other's neighbour."""
+
+    networks: Annotated[tuple[Network, ...], Field(min_length=1)]
+    spare: Annotated[tuple[Network, ...], Field(min_length=1)] = ()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("networks: []\n", ["networks: needs at least 1 entries"], id="an empty list"),
+        pytest.param(
+            "networks: [x]\n",
+            ["networks.0: write an address or a network, such as 10.0.0.0/8"],
+            id="a wrong entry is not counted as none",
+        ),
+        pytest.param(
+            "networks: [x]\nspare: []\n",
+            [
+                "networks.0: write an address or a network, such as 10.0.0.0/8",
+                "spare: needs at least 1 entries",
+            ],
+            id="another list's wrong entry excuses no empty one",
+        ),
+    ],
+)
+def test_a_list_is_called_short_for_its_own_length_only(text: str, expected: list[str]) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        document(text, "f").validate(Offices)
+
+    assert [str(problem).partition(": ")[2] for problem in caught.value.problems] == expected
 
 
 def test_no_message_repeats_a_value() -> None:

@@ -6,8 +6,9 @@ import json
 import re
 from typing import Any
 
-from ssogate.config import schema
-from tests.config.models import Gate
+from ssogate.config import Settings, schema
+from ssogate.config.net import url
+from tests.config.models import Gate, Route
 
 
 def at(*path: str) -> Any:
@@ -35,13 +36,24 @@ def test_unknown_keys_are_marked() -> None:
 def test_a_duration_is_text_with_a_unit_and_so_is_its_default() -> None:
     expiry = at("$defs", "Link", "properties", "expiry")
 
-    assert (expiry["type"], expiry["default"]) == ("string", "300s")
+    assert (expiry["type"], expiry["default"]) == ("string", "5m")
     assert all(re.search(expiry["pattern"], text) for text in [*expiry["examples"], "300s"])
     assert not re.search(expiry["pattern"], "300")
 
 
 def test_a_size_is_text_with_a_unit_and_so_is_its_default() -> None:
-    assert at("$defs", "Route", "properties", "max_body", "default") == "10485760B"
+    assert at("$defs", "Route", "properties", "max_body", "default") == "10MiB"
+
+
+class Nested(Settings):
+    route: Route = Route(to=url("https://app.example/"))
+
+
+def test_the_default_of_keys_below_is_told_by_those_keys() -> None:
+    node = schema(Nested)
+
+    assert node["properties"]["route"] == {"$ref": "#/$defs/Route"}
+    assert node["$defs"]["Route"]["properties"]["max_body"]["default"] == "10MiB"
 
 
 def test_a_secret_is_a_mapping_of_two_forms() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ssogate.config import Duration, HeaderName, HostName, Network, Settings, Size, Url
+from ssogate.config.values import BYTES, SECONDS, written
 
 IN_A_FILE: dict[str, Any] = {"base": "."}
 
@@ -45,6 +46,25 @@ def test_an_amount_is_read_with_its_unit(kind: Any, written: str, value: float) 
 
     assert found == value
     assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "units", "amount", "text"),
+    [
+        pytest.param(Duration, SECONDS, 43200.0, "12h", id="hours"),
+        pytest.param(Duration, SECONDS, 5400.0, "90m", id="no whole hours"),
+        pytest.param(Duration, SECONDS, 0.25, "250ms", id="less than one"),
+        pytest.param(Duration, SECONDS, 0.0, "0s", id="nothing"),
+        pytest.param(Size, BYTES, 2**30, "1GiB", id="a power of two"),
+        pytest.param(Size, BYTES, 10**9, "1GB", id="a power of ten"),
+        pytest.param(Size, BYTES, 1025, "1025B", id="odd"),
+    ],
+)
+def test_an_amount_is_written_as_it_is_read(
+    kind: Any, units: dict[str, float], amount: float, text: str
+) -> None:
+    assert written(amount, units) == text
+    assert parse(kind, text) == amount
 
 
 @pytest.mark.parametrize("kind", [Duration, Size])

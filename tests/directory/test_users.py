@@ -66,11 +66,11 @@ def test_a_deactivated_user_loses_all_sessions(store: SQLiteStore) -> None:
     joe = add_user(store.users, "joe", name="", email="", groups=[], now=NOW)
     store.sessions.put(record(joe))
 
-    gone = change_user(store, joe, active=False, now=NOW + 1)
+    gone = change_user(store, joe.identity.canonical, active=False, now=NOW + 1)
     assert not gone.active
     assert store.sessions.listed() == []
 
-    back = change_user(store, gone, active=True, now=NOW + 2)
+    back = change_user(store, gone.identity.canonical, active=True, now=NOW + 2)
     assert back.active
     assert store.users.get("joe") == back
     assert store.sessions.listed() == [], "no session comes back"
@@ -80,7 +80,7 @@ def test_a_regrouped_user_keeps_the_sessions(store: SQLiteStore) -> None:
     joe = add_user(store.users, "joe", name="", email="", groups=["a"], now=NOW)
     store.sessions.put(record(joe))
 
-    changed = change_user(store, joe, groups=["b"], now=NOW + 1)
+    changed = change_user(store, joe.identity.canonical, groups=["b"], now=NOW + 1)
 
     assert changed.identity.groups == {"b"}
     assert changed.active
@@ -92,16 +92,16 @@ def test_a_regrouped_user_keeps_the_sessions(store: SQLiteStore) -> None:
 
 def test_a_regrouped_user_who_is_inactive_stays_out(store: SQLiteStore) -> None:
     joe = add_user(store.users, "joe", name="", email="", groups=[], now=NOW)
-    joe = change_user(store, joe, active=False, now=NOW)
+    joe = change_user(store, joe.identity.canonical, active=False, now=NOW)
 
-    assert not change_user(store, joe, groups=["a"], now=NOW).active
+    assert not change_user(store, joe.identity.canonical, groups=["a"], now=NOW).active
 
 
 def test_a_bad_group_changes_nothing(store: SQLiteStore) -> None:
     joe = add_user(store.users, "joe", name="", email="", groups=["a"], now=NOW)
 
     with pytest.raises(ValueError, match="comma"):
-        change_user(store, joe, active=False, groups=["a,b"], now=NOW)
+        change_user(store, joe.identity.canonical, active=False, groups=["a,b"], now=NOW)
 
     assert store.users.get("joe") == joe
 
@@ -116,6 +116,6 @@ def test_a_change_is_whole_or_not_at_all(
 
     monkeypatch.setattr(store.sessions, "delete_subject", fail)
     with pytest.raises(StoreFailure):
-        change_user(store, joe, active=False, now=NOW)
+        change_user(store, joe.identity.canonical, active=False, now=NOW)
 
     assert store.users.get("joe") == joe

@@ -25,6 +25,7 @@ from ssogate.http.form import form_pairs, query_pairs
 from ssogate.http.identity import canonical_name
 from ssogate.http.pages import page, redirect, refusal, reply_json
 from ssogate.http.redirects import local_path, url_host, with_query
+from ssogate.http.site import host_matches
 from ssogate.login.signed_link.link import Link, Outer, VerifiedText, decode, outer, verify
 from ssogate.login.signed_link.settings import SignedLinkSettings
 from ssogate.model import (
@@ -119,7 +120,7 @@ class SignedLink:
         if referrer is None and self.settings.missing_referrer == "allow":
             return False
         host = url_host(referrer or "")
-        if host is None or not any(_covers(d, host) for d in self.settings.allowed_domains):
+        if host is None or not any(host_matches(d, host) for d in self.settings.allowed_domains):
             raise BadReferrer(f"referrer's host is {host}")
         return True
 
@@ -237,11 +238,6 @@ class SignedLink:
         link = decode(self._verified(asked), required=("username",))
         self._check_timestamp(link)
         return SignOut(done, canonical_name(link.username), self._enrolment)
-
-
-def _covers(domain: str, host: str) -> bool:
-    """Whether an entry of `allowed_domains` speaks of `host`: itself, or for `*.` what is below."""
-    return host.endswith(domain[1:]) if domain.startswith("*.") else host == domain
 
 
 def _may_replace(session: Session, link: Link, verified: VerifiedText, asked: Outer) -> bool:

@@ -19,25 +19,31 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_\-]{0,31}$")]
 
 
 class SignedLinkSettings(Settings):
+    """A sender: a site where people have an account, and which signs links to this one."""
+
     kind: Literal["signed_link"]
+    """People come by a link that another site has signed."""
     name: Name
     """A short name of the sender: it stands in logs, and owns the users that it creates."""
     label: str = ""
-    """What visitors read on the button of the sign-in page; the name if empty."""
+    """What visitors read on the button of the sign-in page; the `name` if not given."""
     path: Path = "/sso.php"
-    """Where the sender's links lead. Every sender has its own."""
+    """The path of the sender's links at the gate. Every sender has its own."""
     enabled: bool = True
-    """Off: every link of this sender is answered with 503E1."""
+    """Off, every link of this sender is refused with the code 503E1."""
     secrets: Annotated[tuple[Secret, ...], Field(min_length=1, max_length=8)]
-    """The secret tokens, newest first: links signed with any of them are taken."""
+    """One to eight, newest first, each of 32 characters or more (with fewer than 16 the gate does
+    not start). Links signed with any of them are taken."""
     algorithm: Literal["sha256", "hmac-sha256"] = "sha256"
-    """`sha256` over text and secret, as the guide says; `hmac-sha256` for newer senders."""
+    """How links are signed: `sha256` of the text and the secret, as PHPKB does, or `hmac-sha256`,
+    which is better where the sender can do it."""
     allowed_domains: tuple[str, ...] = ()
-    """Hosts that a link may be followed from (`*.example.com`: sub-domains); empty: any."""
+    """Hosts that a link may be followed from (`*.example.com` for sub-domains); any, if not given."""
     missing_referrer: Literal["refuse", "allow"] = "refuse"
-    """What to do when a list of domains is given and the browser does not say where it was."""
+    """What to do when there are `allowed_domains` and the browser does not say where it was."""
     return_url: Url | None = None
-    """Where visitors are sent to sign in, with `redirect=…` to be handed back."""
+    """The sender's page for signing in. Visitors are sent there with `redirect=…`, which the link
+    must hand back. Without it, visitors are told to find the link themselves."""
     verify_timestamp: bool = True
     """Require `t`, the time of signing. Off, links never expire."""
     expiry: Duration = 300.0
@@ -45,9 +51,9 @@ class SignedLinkSettings(Settings):
     clock_skew: Duration = 60.0
     """How far `t` may be ahead of our clock."""
     single_use: bool = True
-    """A link opens one session. Needs `verify_timestamp`."""
+    """A link opens one session and no second one. Works with `verify_timestamp` only."""
     auto_create: bool = False
-    """Make an account for a user name that is not known yet."""
+    """Add a user whom the gate does not know yet, at the first valid link."""
     update_existing: bool = True
     """Take a known user's name, e-mail and groups from the link."""
     shared_users: bool = False
@@ -55,13 +61,13 @@ class SignedLinkSettings(Settings):
     default_groups: tuple[str, ...] = ()
     """Groups that a new user gets, besides the ones in the link."""
     groups_allowed: tuple[str, ...] | None = None
-    """Groups that a link may give; the ones that policies name, if not said."""
+    """Groups that a link may give; if not given, the ones that policies name."""
     redirects: dict[Name, str] = Field(default_factory=dict)
     """`redirecttype` to a path with `{id}`, such as `article: /article.php?id={id}`."""
     default_page: str = "/"
-    """Where a link without a redirect leads."""
+    """The path that a link without a redirect leads to."""
     logout_url: str | None = None
-    """Where a visitor goes after signing out: a path or a URL; our own page if not said."""
+    """Where a visitor goes after signing out, a path or a URL; if not given, to a page of the gate."""
 
     @field_validator("allowed_domains")
     @classmethod

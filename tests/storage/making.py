@@ -1,0 +1,32 @@
+"""People and sessions as rows, for the tests of whatever keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import uuid4
+
+from ssogate.model import Identity, SessionRecord, User
+
+NOW = 1_800_000_000
+
+
+@dataclass
+class Hands:
+    """A clock that goes where a test puts it."""
+
+    now: float = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def person(name: str = "joe", *, groups: frozenset[str] = frozenset()) -> Identity:
+    return Identity(str(uuid4()), name.title(), name, f"{name} Doe", f"{name}@example.com", groups)
+
+
+def user(name: str = "joe", *, source: str = "crm", active: bool = True) -> User:
+    return User(person(name, groups=frozenset({"staff", "b"})), active, source, NOW, NOW)
+
+
+def record(owner: User, key: str = "k1", *, at: int = NOW, ends: int = NOW + 100) -> SessionRecord:
+    return SessionRecord(key, owner.identity.subject, "crm", f"link:crm:{key}", at, at, ends)
