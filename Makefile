@@ -13,10 +13,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 UV ?= uv
 
-.PHONY: help run test lint format bench pins clean
+.PHONY: help run test lint format reference bench pins clean
 
 help: ## say what there is to make (this)
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## start the demonstration on http://localhost:8000
 	@exec $(BIN)/python examples/demo/run.py
@@ -36,6 +36,10 @@ lint: $(VENV)/.test ## check style, types and the direction of imports
 format: $(VENV)/.test ## bring the sources into the house format
 	@$(BIN)/ruff check --quiet --fix-only
 	@$(BIN)/ruff format --quiet
+
+reference: $(VENV)/.run ## write REFERENCE.md anew, from the program itself
+	@$(BIN)/ssogate reference > $(VENV)/.reference
+	@mv $(VENV)/.reference REFERENCE.md
 
 bench: $(VENV)/.test ## measure the gate against its upstream and a bare gunicorn
 	@exec $(BIN)/python bench/run.py

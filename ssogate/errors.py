@@ -122,7 +122,7 @@ class UpgradeRefused(GateError):
 
 
 class SignInRequired(GateError):
-    """The policy wants somebody who is signed in. A page redirects to sign in instead."""
+    """Nobody is signed in. Who opens a page is sent to sign in instead; this is for the rest."""
 
     code, status = "sign_in_required", 401
     title = "Please sign in"
@@ -134,7 +134,7 @@ class SignInRequired(GateError):
 
 
 class Forbidden(GateError):
-    """The policy denies it. `detail` is the policy's reason; it is safe to show."""
+    """The policy denies it and says why: `detail` is safe to show."""
 
     code, status = "forbidden", 403
     title = "You may not open this page"
@@ -252,7 +252,7 @@ class LinkExpired(GateError):
 
 
 class DuplicateUser(GateError):
-    """The user name in the link belongs to another sender's user, or to an operator's."""
+    """The user name belongs to another sender's user, and `shared_users` is off."""
 
     code, status = "400E4", 400
     title = "This user name is taken"

@@ -58,7 +58,7 @@ class GatewaySettings(Settings):
     """Proxies in front of the gate whose X-Forwarded-For is believed: addresses, networks, or
     `unix` for whoever comes by a unix socket. Nobody, if not given."""
     store: StoreSettings = StoreSettings()
-    """Where sessions, users and spent links are kept."""
+    """The gate's database."""
     sessions: SessionSettings = SessionSettings()
     """How long people stay signed in."""
     login: tuple[SignedLinkSettings, ...] = ()

@@ -79,7 +79,7 @@ def one_request(folder: Path, *, rules: int, sessions: int) -> tuple[list[str], 
         settings = loaded(folder, upstream.url, rules)
         gate = open_gate(settings)
         assert isinstance(gate.store, SQLiteStore)
-        fill(gate.store, sessions, folder.name)
+        fill(gate.store, sessions, str(folder))
         routes = open_routes(settings.settings.routes, settings.settings.upstreams)
         app = stack(gate, ReverseProxy(routes), identity={})
 

@@ -32,7 +32,7 @@ def main() -> None:
     Examples:
       ssogate check
       ssogate serve --bind 127.0.0.1:8000
-      ssogate explain /staff/rota --as john
+      ssogate explain /staff/rota --as john --groups members
     """
     printable_streams()
 

@@ -99,6 +99,7 @@ def _said(thing: object) -> str:
 
 
 def _settings(model: type[Settings]) -> Lines:
+    yield from ("What is not required may be left out. An unknown key is a mistake.", "")
     first, *below = sections(model)
     yield from _section(first)
     for section in below:
@@ -132,7 +133,8 @@ def _refusals() -> Lines:
 
 def _headers() -> Lines:
     yield "An upstream gets these with every request of somebody who is signed in. `identity` in"
-    yield "gateway.yaml names others. A visitor cannot send them, in any spelling."
+    yield "gateway.yaml names others. A visitor cannot send them, in any spelling. Text is UTF-8;"
+    yield "several groups have commas between them."
     yield ""
     rows = ((f"`{name}`", field) for name, field in DEFAULT_HEADERS.items())
     yield from _table(("header", "what it says"), rows)

@@ -45,9 +45,11 @@ _BLANK = re.compile(
 )
 
 
-@lru_cache(maxsize=4096)
 def fold(name: str) -> str:
-    """Give the name that the most lenient server reads in a header name or environ key."""
+    """Give the name that the most lenient server reads in a header name or environ key.
+
+    Remembers nothing: visitors choose names, of 16 KiB if they like; who asks often remembers.
+    """
     folded = _NOT_ALNUM.sub("_", name.upper())
     while folded.startswith("HTTP_"):
         folded = folded[5:]

@@ -24,6 +24,7 @@ _FORWARDED = re.compile(
     "|X_REQUEST_URI|X_ACCEL_.*|X_SENDFILE(_TYPE)?|BASE_URL|REQUEST_URL"
 )
 
+MAX_KEY = 128  # characters; names that are remembered must be short, and no app asks for longer
 MAX_HARMLESS = 2048  # keys that are remembered; visitors choose them, a site's own are a few dozen
 
 
@@ -47,7 +48,7 @@ class Scrubber:
         """Whether no visitor may send the header of an environ key."""
         if not key.startswith("HTTP_"):
             return False
-        if not _KEY.fullmatch(key):
+        if len(key) > MAX_KEY or not _KEY.fullmatch(key):
             return True
         folded = fold(key)
         return folded in self._managed or _FORWARDED.fullmatch(folded) is not None

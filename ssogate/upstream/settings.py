@@ -209,7 +209,7 @@ class RouteSettings(Settings):
     redirect: Url | None = None
     """The URL that visitors are sent to instead."""
     status: Literal[302, 303, 307, 308] = 302
-    """The status of a redirect; 307 and 308 have the browser send a form again, to the new place."""
+    """The redirect's status; 307 and 308 have the browser send a form again, to the new place."""
     keep_path: bool = True
     """Whether path and query are added to the redirect's URL."""
     strip_prefix: bool = False

@@ -62,6 +62,9 @@ SAFE: Mapping[str, object] = {
     "preload_app": False,
     # A worker that hangs is replaced.
     "timeout": 30,
+    # With gunicorn's own default, one slow visitor holds up a whole worker.
+    "worker_class": "gthread",
+    "threads": 16,
 }
 
 _LEAKS = re.compile(

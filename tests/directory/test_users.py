@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ssogate.directory import add_user, change_user
-from ssogate.errors import StoreFailure
+from ssogate.errors import AccountNotFound, StoreFailure
 from ssogate.storage import SQLiteStore
 from tests.storage.making import NOW, Hands, record
 
@@ -95,6 +95,13 @@ def test_a_regrouped_user_who_is_inactive_stays_out(store: SQLiteStore) -> None:
     joe = change_user(store, joe.identity.canonical, active=False, now=NOW)
 
     assert not change_user(store, joe.identity.canonical, groups=["a"], now=NOW).active
+
+
+def test_nobody_unknown_is_changed(store: SQLiteStore) -> None:
+    with pytest.raises(AccountNotFound):
+        change_user(store, "ghost", active=True, now=NOW)
+
+    assert store.users.listed() == []
 
 
 def test_a_bad_group_changes_nothing(store: SQLiteStore) -> None:

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from werkzeug.datastructures import Headers
 from werkzeug.test import Client, EnvironBuilder, TestResponse
 from werkzeug.wrappers import Response
 
@@ -194,7 +195,7 @@ def test_an_errors_own_headers_are_sent() -> None:
 
 @pytest.mark.parametrize("headers", [HTML, {}], ids=["person", "script"])
 def test_an_answer_to_head_has_no_body(headers: dict[str, str]) -> None:
-    environ = EnvironBuilder(method="HEAD", headers=headers).get_environ()
+    environ = EnvironBuilder(method="HEAD", headers=Headers(headers)).get_environ()
 
     response = Client(refusal(Forbidden(), environ)).open(environ)
 

@@ -359,7 +359,13 @@ def test_what_is_made_is_read_back(username: str, name: str, groups: list[str]) 
     except (InvalidParameter, UnicodeEncodeError):
         return
     assert (link.username, link.name) == (username, name)
-    assert link.groups == {group.strip(" ") for group in groups} - {""}
+    assert (link.groups or set()) == {group.strip(" ") for group in groups} - {""}
+
+
+def test_what_is_not_asked_for_may_be_left_out() -> None:
+    link = decode(VerifiedText(base64("dl=de"), HASH), required=())
+
+    assert (link.username, link.name, link.email, link.groups) == ("", "", "", None)
 
 
 def test_a_whole_link_is_made_and_read() -> None:

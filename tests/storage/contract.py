@@ -13,6 +13,7 @@ from dataclasses import replace
 import pytest
 
 from ssogate.errors import GateError, StoreFailure
+from ssogate.model import User
 from ssogate.storage import Store
 from tests.storage.making import NOW, record, user
 
@@ -247,6 +248,67 @@ class StoreContract:
 
         assert store.sessions.get("k1") == (record(joe, at=late, ends=late + 5), joe.identity)
         assert store.one_time.spend("a", until=late)
+
+    # --- The number of the last change ------------------------------------------------------
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            pytest.param(lambda store, joe: store.sessions.delete("k1"), id="session ended"),
+            pytest.param(
+                lambda store, joe: store.sessions.delete_subject(joe.identity.subject),
+                id="all of a user's ended",
+            ),
+            pytest.param(
+                lambda store, joe: store.users.update(replace(joe, active=False)), id="user changed"
+            ),
+            pytest.param(
+                lambda store, joe: store.users.delete(joe.identity.subject), id="user deleted"
+            ),
+        ],
+    )
+    def test_what_can_end_a_session_is_seen_by_all_at_once(
+        self, store: Store, reopen: Reopen, change: Callable[[Store, User], object]
+    ) -> None:
+        joe, other = user("joe"), reopen()
+        store.users.add(joe)
+        store.sessions.put(record(joe))
+        before = [one.sessions.changes() for one in (store, other)]
+
+        with store.transaction():
+            change(store, joe)
+            assert [one.sessions.changes() for one in (store, other)] == [None, None]
+
+        after = [one.sessions.changes() for one in (store, other)]
+        assert None not in (*before, *after)
+        assert before[0] == before[1] != after[0] == after[1]
+
+        change(store, joe)
+        assert store.sessions.changes() == other.sessions.changes() not in (None, after[0])
+
+    def test_reading_opening_and_using_sessions_change_nothing(self, store: Store) -> None:
+        joe = user("joe")
+        before = store.sessions.changes()
+
+        store.users.add(joe)
+        store.sessions.put(record(joe))
+        store.sessions.touch("k1", NOW + 1)
+        store.sessions.get("k1")
+        store.sessions.purge(expired_at=0, idle_since=0)
+        store.one_time.spend("a", until=NOW)
+
+        assert store.sessions.changes() == before is not None
+
+    def test_a_change_that_was_undone_leaves_a_number(self, store: Store) -> None:
+        def fail() -> None:
+            with store.transaction():
+                store.sessions.delete("k1")
+                raise GateError
+
+        with pytest.raises(GateError):
+            fail()
+
+        assert store.sessions.changes() is not None
 
     # --- Transactions -----------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from ssogate.errors import StoreFailure
-from ssogate.storage import SQLiteStore, sqlite
+from ssogate.storage import SQLiteStore, sqlite, tables
 from tests.storage.contract import Reopen, StoreContract
 from tests.storage.making import NOW, Hands, record, user
 
@@ -61,7 +61,7 @@ class TestSQLite(StoreContract):
 
 def test_a_spent_mark_outlives_its_link_by_a_day(store: SQLiteStore, clock: Hands) -> None:
     store.one_time.spend("a", until=NOW)
-    clock.now = NOW + sqlite.KEEP_SPENT
+    clock.now = NOW + tables.KEEP_SPENT
     assert not store.one_time.spend("a", until=NOW)
 
     clock.now += 1
@@ -74,9 +74,9 @@ def test_one_spending_clears_a_bounded_number_of_old_marks(
     store: SQLiteStore, clock: Hands
 ) -> None:
     with store.transaction():
-        for number in range(sqlite.PURGE_ROWS + 20):
+        for number in range(tables.PURGE_ROWS + 20):
             store.one_time.spend(f"old{number}", until=NOW)
-    clock.now = NOW + sqlite.KEEP_SPENT + 1
+    clock.now = NOW + tables.KEEP_SPENT + 1
 
     store.one_time.spend("new", until=NOW + 10**6)
 
@@ -244,6 +244,21 @@ def test_a_file_that_became_read_only_refuses_writes(store: SQLiteStore) -> None
     assert store.users.listed() == [], "reading still works"
 
 
+def test_what_sqlite_has_undone_itself_is_told_as_it_was(store: SQLiteStore) -> None:
+    """On a full disk, for one, SQLite rolls back before anybody asks."""
+
+    def fail() -> None:
+        with store.transaction():
+            store.one_time.spend("a", until=NOW)
+            store.connection().execute("ROLLBACK")
+            raise StoreFailure("disk full")
+
+    with pytest.raises(StoreFailure, match="disk full"):
+        fail()
+
+    assert store.one_time.spend("a", until=NOW)
+
+
 # --- Locks ---------------------------------------------------------------------------------
 
 
@@ -374,6 +389,34 @@ def test_a_kill_loses_no_acknowledged_sign_in(path: Path, store: SQLiteStore) ->
     assert not store.one_time.spend("link:1", until=NOW)
     assert store.sessions.get("k2") is None
     assert store.one_time.spend("link:2", until=NOW)
+
+
+def test_after_a_kill_nothing_is_remembered_until_the_next_change(store: SQLiteStore) -> None:
+    def die_in_the_middle() -> None:
+        with store.transaction():
+            store.sessions.delete("k1")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    _in_a_child(die_in_the_middle)
+
+    assert store.sessions.changes() is None
+    store.sessions.delete("k1")
+    assert store.sessions.changes() is not None
+
+
+def test_a_store_that_was_put_in_its_place_is_the_one_that_counts(
+    path: Path, store: SQLiteStore, clock: Hands
+) -> None:
+    store.users.add(user("joe"))
+    other = path.with_name("restored.db")
+    with closing(SQLiteStore(other, clock=clock)) as backup:
+        backup.users.add(user("ann"))
+
+    for file in (path, *path.parent.glob("gate.db-[sw]*")):  # an old WAL is read into a new file
+        file.unlink()
+    other.replace(path)
+
+    assert [found.identity.canonical for found in store.users.listed()] == ["ann"]
 
 
 def test_a_power_cut_is_provided_for(store: SQLiteStore) -> None:

@@ -23,7 +23,7 @@ CHUNKED = "Transfer-Encoding: chunked"
 
 @pytest.fixture(scope="module", params=["gthread", "sync"])
 def server(request: pytest.FixtureRequest) -> Iterator[Gunicorn]:
-    threads = ("--threads", "8") if request.param == "gthread" else ()
+    threads = ("--threads", "8" if request.param == "gthread" else "1")
     with Gunicorn(APP, "-k", request.param, *threads, "--user", NOBODY) as running:
         yield running
 

@@ -38,7 +38,8 @@ class SignedLinkSettings(Settings):
     """How links are signed: `sha256` of the text and the secret, as PHPKB does, or `hmac-sha256`,
     which is better where the sender can do it."""
     allowed_domains: tuple[str, ...] = ()
-    """Hosts that a link may be followed from (`*.example.com` for sub-domains); any, if not given."""
+    """Hosts that a link may be followed from, `*.example.com` for all below one; any, if not
+    given."""
     missing_referrer: Literal["refuse", "allow"] = "refuse"
     """What to do when there are `allowed_domains` and the browser does not say where it was."""
     return_url: Url | None = None
@@ -67,7 +68,7 @@ class SignedLinkSettings(Settings):
     default_page: str = "/"
     """The path that a link without a redirect leads to."""
     logout_url: str | None = None
-    """Where a visitor goes after signing out, a path or a URL; if not given, to a page of the gate."""
+    """Where a visitor goes after signing out, a path or a URL; a page of the gate, if not given."""
 
     @field_validator("allowed_domains")
     @classmethod

@@ -1,0 +1,219 @@
+"""The gate's own addresses: a verdict becomes a session here, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.wrappers import Request, Response
+
+from ssogate.errors import LinkExpired
+from ssogate.http.pages import reply_json
+from ssogate.middleware.endpoints import Endpoints
+from ssogate.middleware.sessions import Sessions
+from ssogate.model import Endpoint, Enrolment, SignOut
+from ssogate.sessions import Keeper
+from tests.middleware.recording import PAGE, Recorder, Strict, code
+from tests.sessions.making import CRM, make_keeper, sign_in
+from tests.storage.making import Hands
+
+COOKIE = "__Host-ssogate"
+ACCOUNTS = {"/in": sign_in("Joe", return_to="/wanted"), "/ann": sign_in("Ann")}
+
+
+@pytest.fixture
+def keeper(tmp_path: Path) -> Keeper:
+    return make_keeper(tmp_path, Hands())
+
+
+@pytest.fixture
+def app() -> Recorder:
+    return Recorder()
+
+
+def always(reply: Any) -> Endpoint:
+    def endpoint(request: Request) -> Any:
+        if isinstance(reply, Exception):
+            raise reply
+        return reply() if callable(reply) and not isinstance(reply, Response) else reply
+
+    return endpoint
+
+
+def client(app: Recorder, keeper: Keeper, table: dict[str, Any], *, secure: bool = True) -> Strict:
+    endpoints = {path: always(reply) for path, reply in {**ACCOUNTS, **table}.items()}
+    layer = Endpoints(app, table=endpoints, keeper=keeper, secure=secure)
+    name = COOKIE if secure else "ssogate"
+    return Strict(Sessions(layer, cookie=name, find=keeper.find))
+
+
+def signed_in(app: Recorder, keeper: Keeper, table: dict[str, Any]) -> tuple[Strict, str]:
+    browser = client(app, keeper, table)
+    cookie = browser.get("/in").headers["Set-Cookie"].partition(";")[0]
+    return browser, cookie
+
+
+def test_an_address_of_the_table_is_answered_here(app: Recorder, keeper: Keeper) -> None:
+    response = client(app, keeper, {"/own": Response("mine")}).get("/own?x=y")
+
+    assert response.data == b"mine"
+    assert app.seen == []
+
+
+@pytest.mark.parametrize("path", ["/", "/own/", "/own/x", "/OWN", "/x/own", "/_ssox", "/_sso"])
+def test_every_other_address_is_the_apps(app: Recorder, keeper: Keeper, path: str) -> None:
+    client(app, keeper, {"/own": Response("mine")}).get(path)
+
+    assert len(app.seen) == 1
+
+
+@pytest.mark.parametrize("path", ["/_sso/", "/_sso/x", "/_sso/health/x", "/%5fsso/x"])
+def test_what_lies_below_our_own_is_never_the_apps(
+    app: Recorder, keeper: Keeper, path: str
+) -> None:
+    response = client(app, keeper, {}).get(path)
+
+    assert (response.status_code, code(response)) == (404, "no_route")
+    assert app.seen == []
+
+
+def test_alone_it_refuses_an_ambiguous_address(app: Recorder, keeper: Keeper) -> None:
+    response = client(app, keeper, {}).get("/a/../own")
+
+    assert (response.status_code, code(response)) == (400, "bad_target")
+    assert app.seen == []
+
+
+# --- Signing in ------------------------------------------------------------------------------
+
+
+def test_a_sign_in_becomes_a_session_and_a_redirect(app: Recorder, keeper: Keeper) -> None:
+    response = client(app, keeper, {}).get("/in")
+
+    assert (response.status_code, response.headers["Location"]) == (303, "/wanted")
+    cookie, *flags = response.headers["Set-Cookie"].split("; ")
+    assert sorted(flags) == ["HttpOnly", "Path=/", "SameSite=Lax", "Secure"]
+    found = keeper.find(cookie.removeprefix(f"{COOKIE}="))
+    assert found is not None
+    assert found.identity.canonical == "joe"
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_on_plain_http_the_cookie_has_another_name(app: Recorder, keeper: Keeper) -> None:
+    cookie = client(app, keeper, {}, secure=False).get("/in").headers["Set-Cookie"]
+
+    assert cookie.startswith("ssogate=")
+    assert "Secure" not in cookie
+
+
+@pytest.mark.parametrize("path", ["/in", "/ann"])
+def test_a_sign_in_ends_the_session_that_there_was(
+    app: Recorder, keeper: Keeper, path: str
+) -> None:
+    """C5."""
+    browser, old = signed_in(app, keeper, {})
+
+    new = browser.get(path, headers={"Cookie": old}).headers["Set-Cookie"].partition(";")[0]
+
+    assert new != old
+    assert keeper.find(old.partition("=")[2]) is None
+    assert keeper.find(new.partition("=")[2])
+    assert len(keeper.store.sessions.listed()) == 1
+
+
+def test_a_session_id_that_a_visitor_brings_is_not_taken_up(app: Recorder, keeper: Keeper) -> None:
+    """C5: session fixation."""
+    planted = f"{COOKIE}={'f' * 43}"
+
+    response = client(app, keeper, {}).get("/in", headers={"Cookie": planted})
+
+    assert planted not in response.headers["Set-Cookie"]
+    assert keeper.find("f" * 43) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "mimetype"),
+    [
+        pytest.param("GET", PAGE, "text/html", id="browser"),
+        pytest.param("GET", {}, "text/html", id="whoever follows a link"),
+        pytest.param("GET", {"Accept": "application/json"}, "application/json", id="asks for JSON"),
+        pytest.param("POST", {}, "application/json", id="a server"),
+        pytest.param("POST", PAGE, "text/html", id="a form"),
+    ],
+)
+def test_a_refusal_is_told_in_the_askers_own_way(
+    app: Recorder,
+    keeper: Keeper,
+    method: str,
+    headers: dict[str, str],
+    mimetype: str,
+) -> None:
+    response = client(app, keeper, {"/own": LinkExpired("detail")}).open(
+        "/own", method=method, headers=headers
+    )
+
+    assert (response.status_code, code(response)) == (400, "400E3")
+    assert response.mimetype == mimetype
+    assert "Set-Cookie" not in response.headers
+    assert b"detail" not in response.data
+    assert app.seen == []
+
+
+def test_a_sign_in_is_one_line_in_the_log(
+    app: Recorder, keeper: Keeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "ssogate")
+    _, cookie = signed_in(app, keeper, {})
+
+    (line,) = caplog.messages
+    fields = json.loads(line)
+    assert (fields["event"], fields["user"], fields["method"]) == ("signed in", "joe", "crm")
+    assert cookie.partition("=")[2] not in line
+
+
+# --- Signing out -----------------------------------------------------------------------------
+
+
+def out(**options: Any) -> Callable[[], SignOut]:
+    return lambda: SignOut(reply_json(200, message="out"), **options)
+
+
+def test_a_sign_out_ends_the_visitors_own_session(app: Recorder, keeper: Keeper) -> None:
+    browser, cookie = signed_in(app, keeper, {"/out": out()})
+
+    response = browser.get("/out", headers={"Cookie": cookie})
+
+    assert response.status_code == 200
+    assert "Max-Age=0" in response.headers["Set-Cookie"]
+    assert keeper.store.sessions.listed() == []
+
+
+def test_a_sign_out_without_a_session_removes_the_cookie_too(app: Recorder, keeper: Keeper) -> None:
+    response = client(app, keeper, {"/out": out()}).get("/out")
+
+    assert response.headers["Set-Cookie"].startswith(f"{COOKIE}=;")
+
+
+@pytest.mark.parametrize(
+    ("enrolment", "left"),
+    [
+        pytest.param(CRM, 0, id="the source's own user"),
+        pytest.param(Enrolment("shop"), 1, id="another source's"),
+    ],
+)
+def test_a_source_signs_its_own_user_out_and_not_the_messenger(
+    app: Recorder, keeper: Keeper, enrolment: Enrolment, left: int
+) -> None:
+    table = {"/out": out(username="joe", enrolment=enrolment)}
+    browser, _ = signed_in(app, keeper, table)
+    messenger = browser.get("/ann").headers["Set-Cookie"].partition(";")[0]
+
+    response = browser.post("/out", headers={"Cookie": messenger})
+
+    assert response.status_code == 200
+    assert "Set-Cookie" not in response.headers
+    owners = [who.canonical for _, who in keeper.store.sessions.listed()]
+    assert sorted(owners) == ["ann", *(["joe"] * left)]
