@@ -48,6 +48,11 @@ if TYPE_CHECKING:
 HEALTH = "/_sso/health"
 
 
+# What `prepare` checked in the arbiter, for the workers that it forks: they serve that and nothing
+# else, however late they start and whatever stands in the files by then.
+_checked: dict[Path, Loaded] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
     """A configuration with its store open: what the stack and the command line work with."""
@@ -130,7 +135,8 @@ def gateway(config: str | Path | None = None) -> WSGIApplication:
     Without `config`, the file is the one that `SSOGATE_CONFIG` names, or ./gateway.yaml. Raises
     `ConfigurationError`.
     """
-    loaded = load(_config(config))
+    path = _config(config)
+    loaded = _checked.get(path.absolute()) or load(path)
     _log_to_stderr()
     settings = loaded.settings
     routes = open_routes(settings.routes, settings.upstreams, settings.identity)
@@ -143,8 +149,10 @@ def prepare(config: str | Path | None = None) -> Loaded:
 
     Two workers that create a SQLite file at once get in each other's way.
     """
-    loaded = load(_config(config))
+    path = _config(config)
+    loaded = load(path)
     open_gate(loaded).store.close()
+    _checked[path.absolute()] = loaded
     return loaded
 
 

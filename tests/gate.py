@@ -22,6 +22,7 @@ from tests.servers import Answer, Gunicorn, ask, request
 
 SECRET = "a-secret-of-the-tests-0123456789abcdef"
 HOST = "127.0.0.1"
+CONF = "python:ssogate.cli.gunicorn_conf"  # as `ssogate serve` has it
 
 POLICY: Mapping[str, Any] = {
     "rules": [
@@ -82,7 +83,7 @@ class RunningGate(Gunicorn):
 
     def __init__(self, site: Site, *args: str, env: Mapping[str, str] | None = None) -> None:
         self.site = site
-        super().__init__("ssogate.app:gateway()", *args, cwd=site.folder, env=env)
+        super().__init__(None, *args, conf=CONF, cwd=site.folder, env=env)
 
     def link(self, username: str = "john", **fields: str) -> str:
         """A signed link to this gate, good for now."""

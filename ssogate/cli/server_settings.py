@@ -16,7 +16,7 @@ from gunicorn.errors import ConfigError
 from ssogate.errors import Problem
 from ssogate.worker import safe
 
-PACKAGED = "python:ssogate.worker.gunicorn_conf"
+PACKAGED = "python:ssogate.cli.gunicorn_conf"
 
 
 def server_file(config: Path) -> Path | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn, TextIO
 
 from gunicorn.errors import HaltServer
 
-from ssogate.errors import Problem
+from ssogate.errors import ConfigurationError, Problem
 from ssogate.worker.safe import problems
 
 REFUSED: Final = 2
@@ -33,6 +33,26 @@ def stop_if_unsafe(
         print(problem, file=out or sys.stderr, flush=True)
     if any(not problem.warning for problem in found):
         _stop(server)
+
+
+def keep_what_works(server: Any, ready: Callable[[], object]) -> None:
+    """Have a SIGHUP change nothing while the configuration is broken, but tell what is wrong.
+
+    `ready` raises `ConfigurationError` for a configuration that must not be used. gunicorn itself
+    knows no way back once it has begun to reload.
+    """
+    reload = server.handle_hup
+
+    def handle_hup() -> None:
+        try:
+            ready()
+        except ConfigurationError as error:
+            for problem in error.problems:
+                server.log.error("not reloaded: %s", problem)
+        else:
+            reload()
+
+    server.handle_hup = handle_hup
 
 
 def _stop(server: Any) -> NoReturn:
