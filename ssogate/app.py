@@ -65,7 +65,7 @@ class Gate:
     @property
     def endpoints(self) -> Mapping[str, Endpoint]:
         """The gate's own addresses."""
-        table = {HEALTH: _health, **self.chooser.endpoints()}
+        table = {HEALTH: health, **self.chooser.endpoints()}
         for method in self.chooser.methods:
             table |= method.endpoints()
         return table
@@ -172,7 +172,7 @@ def _config(config: str | Path | None) -> Path:
     return Path(config or os.environ.get("SSOGATE_CONFIG") or DEFAULT_FILE)
 
 
-def _health(request: Request) -> Response:
+def health(request: Request) -> Response:
     """Whether this process serves; it says nothing of stores or upstreams to whoever asks."""
     return reply_json(200, message="ok")
 

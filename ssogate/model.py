@@ -147,6 +147,8 @@ class Decision:
     outcome: Outcome
     rule: str
     reason: str = ""
+    everyone: bool = False
+    """Whether everybody gets this outcome, wherever they are: the answer may be shared."""
 
 
 @dataclass(frozen=True, slots=True)

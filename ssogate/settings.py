@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from ssogate.config import Document, Network, Settings, Url, read
-from ssogate.config.net import host_name
+from ssogate.config import Document, HostPattern, Network, Settings, Url, read
 from ssogate.errors import ConfigurationError, Problem
 from ssogate.http.identity import DEFAULT_HEADERS
 from ssogate.http.site import Opening, Site
@@ -27,12 +26,6 @@ from ssogate.sessions import SessionSettings
 from ssogate.upstream.settings import IdentityHeaders, RouteSettings, UpstreamSettings
 
 DEFAULT_FILE = Path("gateway.yaml")
-
-
-def _served(value: object) -> str:
-    text = value if isinstance(value, str) else ""
-    star = "*." if text.startswith("*.") else ""
-    return star + host_name(text.removeprefix("*."))
 
 
 class StoreSettings(Settings):
@@ -49,7 +42,7 @@ class GatewaySettings(Settings):
 
     public_url: Url
     """The site's address as browsers see it: scheme, host, and port if need be."""
-    hosts: tuple[Annotated[str, BeforeValidator(_served)], ...] = ()
+    hosts: tuple[HostPattern, ...] = ()
     """Further host names that are served (`*.example.com` for all below). The ones of
     `public_url` and of `routes` need not be repeated."""
     insecure_plain_http: bool = False

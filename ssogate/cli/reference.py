@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from ssogate import errors
-from ssogate.app import HEALTH, _health
+from ssogate.app import HEALTH, health
 from ssogate.cli.keys import Section, sections
 from ssogate.config import Settings
 from ssogate.errors import GateError
@@ -174,14 +174,15 @@ def _told() -> dict[str, str]:
         identity=DEFAULT_HEADERS,
     )
     guard(environ, lambda status, headers, error=None: bytes)
-    return {key: value for key, value in environ.items() if key not in before}
+    added = {key: value for key, value in environ.items() if key not in before}
+    return {key: value for key, value in added.items() if not key.startswith("ssogate.")}
 
 
 def _addresses() -> Lines:
     yield "All below `/_sso/` is the gate's; policies do not apply to it. So is the `path` of"
     yield "every entry of `login`."
     yield ""
-    table = {HEALTH: _health, **Chooser(()).endpoints()}
+    table = {HEALTH: health, **Chooser(()).endpoints()}
     yield from _table(
         ("address", "what it does"), ((f"`{path}`", _said(it)) for path, it in table.items())
     )

@@ -65,6 +65,15 @@ def host_name(text: Any) -> str:
     return host
 
 
+def host_pattern(text: Any) -> str:
+    """Give a host, or `*.example.com` for every host below one. Raises ValueError."""
+    star = "*." if isinstance(text, str) and text.startswith("*.") else ""
+    bare = text[len(star) :] if isinstance(text, str) else text
+    if isinstance(bare, str) and "*" in bare:
+        raise ValueError("a * may stand only at the start, as in *.example.com")
+    return star + host_name(bare)
+
+
 def _ipv6(host: str) -> str:
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     try:
@@ -211,6 +220,13 @@ HostName = Annotated[
     WithJsonSchema({"type": "string", "examples": ["app.example", "192.0.2.7", "[2001:db8::7]"]}),
 ]
 """A host in lower case, as `http.target` gives it: a DNS name, or an IP literal."""
+
+HostPattern = Annotated[
+    str,
+    BeforeValidator(host_pattern),
+    WithJsonSchema({"type": "string", "examples": ["app.example", "*.example.com"]}),
+]
+"""A host, or `*.example.com` for every host below one, at any depth, but not itself."""
 
 Network = Annotated[
     IPv4Network | IPv6Network,

@@ -27,6 +27,7 @@ TARGET = "ssogate.target"  # written by Edge
 CLIENT = "ssogate.client"  # written by Edge
 SCHEME = "ssogate.scheme"  # written by Edge
 SESSION = "ssogate.session"  # written by Sessions
+PRIVATE = "ssogate.private"  # written by Guard
 
 
 def new_request_id() -> str:
@@ -84,9 +85,12 @@ def client(environ: WSGIEnvironment) -> Address | None:
 
 @lru_cache(maxsize=1024)
 def parse_address(text: str) -> Address | None:
-    """Give an IP address in its one form (`::ffff:10.0.0.1` is `10.0.0.1`), or None."""
+    """Give an IP address in its one form (`::ffff:10.0.0.1` is `10.0.0.1`), or None.
+
+    A zone (`fe80::1%eth0`) is of this machine only and says nothing of networks: it is dropped.
+    """
     try:
-        address = ip_address(text)
+        address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
@@ -105,3 +109,8 @@ def origin_host(environ: WSGIEnvironment) -> str:
 def session(environ: WSGIEnvironment) -> Session | None:
     """Give the live session that the request carries, or None."""
     return cast("Session | None", environ.get(SESSION))
+
+
+def private(environ: WSGIEnvironment) -> bool:
+    """Whether the answer is for this visitor only, and no shared cache may give it to another."""
+    return bool(environ.get(PRIVATE, session(environ) is not None))

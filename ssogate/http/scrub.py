@@ -41,7 +41,9 @@ class Scrubber:
         for key in environ.keys() - self._harmless:
             if self.removes(key):
                 del environ[key]
-            elif len(self._harmless) < MAX_HARMLESS:
+            else:
+                if len(self._harmless) >= MAX_HARMLESS:
+                    self._harmless = set()
                 self._harmless.add(key)
 
     def removes(self, key: str) -> bool:

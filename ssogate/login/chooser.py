@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ssogate.http import environ as env
 from ssogate.http.form import query_pairs
 from ssogate.http.pages import page
 from ssogate.http.redirects import HOME, local_path, with_query
@@ -41,7 +42,8 @@ class Chooser:
 
     def signed_out(self, request: Request) -> Response:
         """Say that the session has ended; it ends nothing itself."""
-        return page("signed_out.html")
+        session = env.session(request.environ)
+        return page("signed_out.html", user=session.identity.username if session else "")
 
     def _choices(self, return_to: LocalPath) -> list[tuple[str, str]]:
         urls = ((method.label, method.challenge_url(return_to)) for method in self.methods)

@@ -15,7 +15,8 @@ from ssogate.http.audience import prefers_json, wants_page
 from ssogate.http.cookies import end_cookie, set_cookie
 from ssogate.http.log import log
 from ssogate.http.pages import redirect, refusal
-from ssogate.model import Endpoint, SignIn, SignOut
+from ssogate.http.redirects import HOME
+from ssogate.model import Endpoint, Session, SignIn, SignOut
 from ssogate.sessions import Keeper
 
 if TYPE_CHECKING:
@@ -79,21 +80,28 @@ class Endpoints:
             client=str(env.client(environ)),
             request_id=env.request_id(environ),
         )
-        response = redirect(sign_in.return_to.text)
+        # Never on to an address of our own: a link must not sign out again, or in by another one.
+        path = sign_in.return_to.text.partition("?")[0]
+        response = redirect(HOME.text if path in self.table else sign_in.return_to.text)
         response.headers["Set-Cookie"] = set_cookie(session.token, secure=self.secure)
         return response
 
     def _sign_out(self, environ: WSGIEnvironment, sign_out: SignOut) -> WSGIApplication:
-        session = env.session(environ)
-        ended = 0
-        if sign_out.username is not None and sign_out.enrolment is not None:
-            may = partial(owns, sign_out.enrolment)
-            ended = self.keeper.close_all(sign_out.username, may)
-        elif session:
-            self.keeper.close(session)
-            ended = 1
-        log.info("signed out", sessions=ended, request_id=env.request_id(environ))
         response = sign_out.reply
+        try:
+            ended = self._end(env.session(environ), sign_out)
+        except GateError as error:
+            as_page = response.mimetype != "application/json"  # as the method would have replied
+            return refusal(error, environ, as_page=as_page)
+        log.info("signed out", sessions=ended, request_id=env.request_id(environ))
         if sign_out.username is None:
             response.headers["Set-Cookie"] = end_cookie(secure=self.secure)
         return response
+
+    def _end(self, session: Session | None, sign_out: SignOut) -> int:
+        if sign_out.username is not None and sign_out.enrolment is not None:
+            may = partial(owns, sign_out.enrolment)
+            return self.keeper.close_all(sign_out.username, may)
+        if session:
+            self.keeper.close(session)
+        return int(session is not None)

@@ -47,6 +47,7 @@ class Guard:
             target = env.target(environ)
             decision = self.decide(target, identity, env.client(environ))
             if decision.outcome is Outcome.ALLOW:
+                environ[env.PRIVATE] = identity is not None or not decision.everyone
                 self._tell(environ, identity)
                 return self.app(environ, start_response)
             response = self._refuse(environ, target, decision, identity)

@@ -95,7 +95,7 @@ class ReverseProxy:
             connection=answer.connection,
             relocate=relocate,
         )
-        if env.session(environ) is not None:
+        if env.private(environ):
             keep_private(headers)
         return headers
 

@@ -34,7 +34,7 @@ class Wrapped:
         self.app = app
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        private = env.session(environ) is not None
+        private = env.private(environ)
         _prepare(environ)
 
         def begin(

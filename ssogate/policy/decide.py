@@ -43,7 +43,7 @@ def judge(rule: Rule | None, identity: Identity | None, address: Address | None)
             "Whether this page opens depends on where you are, and it does not open from here.",
         )
     if rule.access is Access.PUBLIC:
-        return Decision(Outcome.ALLOW, rule.name)
+        return Decision(Outcome.ALLOW, rule.name, everyone=rule.networks is None)
     if rule.access is Access.NOBODY:
         return Decision(Outcome.DENY, rule.name, "This page is closed to everyone.")
     if identity is None:
@@ -54,7 +54,8 @@ def judge(rule: Rule | None, identity: Identity | None, address: Address | None)
 
 
 def _is_stricter(one: Decision, other: Decision) -> bool:
-    return _STRICTNESS[one.outcome] > _STRICTNESS[other.outcome]
+    ranks = (_STRICTNESS[one.outcome], not one.everyone)
+    return ranks > (_STRICTNESS[other.outcome], not other.everyone)
 
 
 def _is_listed(rule: Rule, identity: Identity) -> bool:

@@ -21,8 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from ssogate.config import Network, Settings
-from ssogate.config.net import host_name
+from ssogate.config import HostPattern, Network, Settings
 from ssogate.http.identity import canonical_name, group_name
 from ssogate.model import Address
 from ssogate.policy.compile import Case
@@ -53,14 +52,6 @@ def _text(value: Any) -> str:
 
 def _pattern(value: Any) -> Pattern:
     return parse_pattern(_text(value))
-
-
-def _host(value: Any) -> str:
-    text = _text(value)
-    name = text.removeprefix("*.")
-    if "*" in name:
-        raise ValueError("a * may stand only at the start, as in *.example.com")
-    return text[: -len(name)] + host_name(name) if name else host_name(text)
 
 
 def _method(value: Any) -> str:
@@ -108,7 +99,7 @@ UserName = Annotated[str, PlainValidator(_user), _STRING]
 Groups = Annotated[tuple[GroupName, ...], _Many, _SCHEMA]
 Users = Annotated[tuple[UserName, ...], _Many, _SCHEMA]
 Paths = Annotated[tuple[Annotated[Pattern, PlainValidator(_pattern)], ...], _Many, _SCHEMA]
-Hosts = Annotated[tuple[Annotated[str, PlainValidator(_host)], ...], _Many, _SCHEMA]
+Hosts = Annotated[tuple[HostPattern, ...], _Many, _SCHEMA]
 Methods = Annotated[tuple[Annotated[str, PlainValidator(_method)], ...], _Many, _SCHEMA]
 Networks = Annotated[tuple[Network, ...], _Many, _SCHEMA]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -153,10 +154,21 @@ class SQLiteStore:
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if application != _APPLICATION_ID and tables:
             raise StoreFailure(f"{self._path}: this is another program's database")
-        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-            connection.execute("PRAGMA journal_mode = WAL")
+        self._use_wal(connection)
         with self.transaction():
             self._migrate(connection)
+
+    def _use_wal(self, connection: sqlite3.Connection) -> None:
+        """Switch a new file to WAL. SQLite does not wait here as elsewhere for another process
+        that does the same."""
+        deadline = time.monotonic() + BUSY_SECONDS
+        while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()

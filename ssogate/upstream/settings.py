@@ -18,8 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from ssogate.config import Duration, HeaderName, HostName, Settings, Size, Url
-from ssogate.config.net import host_name
+from ssogate.config import Duration, HeaderName, HostPattern, Settings, Size, Url
 from ssogate.errors import GateError
 from ssogate.http.identity import DEFAULT_HEADERS, IdentityField, fold
 from ssogate.http.target import parse_host, parse_target
@@ -52,14 +51,6 @@ def _host_header(value: Any) -> str:
             "write preserve, upstream or a host name, with a port if need be"
         ) from None
     return value.lower()
-
-
-def _host_pattern(value: Any) -> str:
-    if isinstance(value, str) and value.startswith("*."):
-        return f"*.{host_name(value[2:])}"
-    if isinstance(value, str) and "*" in value:
-        raise ValueError("a star stands only at the start: *.example.com")
-    return host_name(value)
 
 
 def _canonical_path(value: Any) -> str:
@@ -196,11 +187,7 @@ class UpstreamSettings(Settings):
 class RouteSettings(Settings):
     """What is served for a host and path: an upstream, or a redirect."""
 
-    host: Annotated[
-        HostName | None,
-        PlainValidator(lambda value: None if value is None else _host_pattern(value)),
-        WithJsonSchema({"type": "string", "examples": ["app.example.com", "*.example.com"]}),
-    ] = None
+    host: HostPattern | None = None
     """A host, or `*.example.com` for all below one; every host, if not given."""
     path: _Path = "/"
     """The path and all below it."""

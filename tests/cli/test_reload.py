@@ -1,4 +1,4 @@
-"""A running gate and a changed configuration: what works goes on until something better is there."""
+"""A running gate and a changed configuration: what works goes on until better is there."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ PAGES: dict[str, dict[str, Any]] = {
     },
     "refusal.html": {"error": GateError(EVIL), "reason": EVIL, "sign_in": EVIL, "request_id": EVIL},
     "sign_in.html": {"choices": [(EVIL, EVIL)]},
-    "signed_out.html": {},
+    "signed_out.html": {"user": EVIL},
 }
 
 
@@ -104,7 +104,7 @@ def test_a_page_runs_nothing_and_loads_nothing(template: str) -> None:
 
 
 def test_the_policy_names_the_very_style_sheet_of_the_page() -> None:
-    response = page("signed_out.html")
+    response = page("signed_out.html", user="")
     (style,) = re.findall("<style>(.*?)</style>", response.get_data(as_text=True), re.DOTALL)
     digest = base64.b64encode(sha256(style.encode()).digest()).decode()
 

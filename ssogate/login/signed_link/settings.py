@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ssogate.config import Duration, Secret, Settings, Url
+from ssogate.config import Duration, HostPattern, Secret, Settings, Url
+from ssogate.config.net import url as read_url
 from ssogate.http.identity import group_name
 from ssogate.http.redirects import local_path
 
@@ -37,7 +38,7 @@ class SignedLinkSettings(Settings):
     algorithm: Literal["sha256", "hmac-sha256"] = "sha256"
     """How links are signed: `sha256` of the text and the secret, as PHPKB does, or `hmac-sha256`,
     which is better where the sender can do it."""
-    allowed_domains: tuple[str, ...] = ()
+    allowed_domains: tuple[HostPattern, ...] = ()
     """Hosts that a link may be followed from, `*.example.com` for all below one; any, if not
     given."""
     missing_referrer: Literal["refuse", "allow"] = "refuse"
@@ -60,7 +61,8 @@ class SignedLinkSettings(Settings):
     shared_users: bool = False
     """Let this sender sign in users that another sender created."""
     default_groups: tuple[str, ...] = ()
-    """Groups that a new user gets, besides the ones in the link."""
+    """Groups that a new user gets, besides the ones in the link. A later link that carries groups
+    replaces all of them."""
     groups_allowed: tuple[str, ...] | None = None
     """Groups that a link may give; if not given, the ones that policies name."""
     redirects: dict[Name, str] = Field(default_factory=dict)
@@ -69,15 +71,6 @@ class SignedLinkSettings(Settings):
     """The path that a link without a redirect leads to."""
     logout_url: str | None = None
     """Where a visitor goes after signing out, a path or a URL; a page of the gate, if not given."""
-
-    @field_validator("allowed_domains")
-    @classmethod
-    def _domains(cls, domains: tuple[str, ...]) -> tuple[str, ...]:
-        for domain in domains:
-            host = domain.removeprefix("*.")
-            if not host or any(c not in "abcdefghijklmnopqrstuvwxyz0123456789.-" for c in host):
-                raise ValueError(f"{domain!r}: write a lower-case host, or *.host for sub-domains")
-        return domains
 
     @field_validator("default_groups", "groups_allowed")
     @classmethod
@@ -102,9 +95,9 @@ class SignedLinkSettings(Settings):
     @field_validator("logout_url")
     @classmethod
     def _local_or_url(cls, url: str | None) -> str | None:
-        if url is not None and local_path(url) is None and not url.startswith(_SCHEMES):
-            raise ValueError("write a path of this site, or an http(s) URL")
-        return url
+        if url is None or url.startswith("/"):
+            return cls._local(url) if url else None
+        return read_url(url)
 
     @model_validator(mode="after")
     def _consistent(self) -> SignedLinkSettings:
@@ -116,9 +109,6 @@ class SignedLinkSettings(Settings):
         if self.clock_skew > 600:
             raise ValueError("clock_skew: write at most 10m, and set the clocks right")
         return self
-
-
-_SCHEMES = ("https://", "http://")
 
 
 def link_problems(senders: Iterable[SignedLinkSettings]) -> Iterator[tuple[str, bool]]:
