@@ -103,6 +103,7 @@ def test_a_request_keeps_its_id() -> None:
         pytest.param({"REMOTE_ADDR": "1.2.3.4"}, "1.2.3.4", id="peer"),
         pytest.param({"REMOTE_ADDR": "::ffff:1.2.3.4"}, "1.2.3.4", id="mapped"),
         pytest.param({"REMOTE_ADDR": "::1"}, "::1", id="IPv6"),
+        pytest.param({"REMOTE_ADDR": "fe80::1%eth0"}, "fe80::1", id="IPv6 with a zone"),
         pytest.param({"REMOTE_ADDR": ""}, None, id="unix socket"),
         pytest.param({}, None, id="none"),
         pytest.param(

@@ -12,8 +12,10 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request, Response
 
 from ssogate.errors import InvalidParameter
+from ssogate.http import environ as env
 from ssogate.login.chooser import SIGN_IN, SIGNED_OUT, Chooser
-from ssogate.model import Endpoint, LocalPath
+from ssogate.model import Endpoint, LocalPath, Session
+from tests.storage.making import person, record, user
 
 WANTED = LocalPath("/a?b=c&d=%20")
 
@@ -95,3 +97,12 @@ def test_who_left_is_told_so() -> None:
 
     assert isinstance(reply, Response)
     assert "You are signed out" in reply.get_data(as_text=True)
+
+
+def test_the_page_after_signing_out_does_not_deny_a_live_session() -> None:
+    session = Session(record(user()), person("joe"), "t" * 43)
+    environ = {**EnvironBuilder(path=SIGNED_OUT).get_environ(), env.SESSION: session}
+    reply = Chooser([]).endpoints()[SIGNED_OUT](Request(environ))
+
+    assert isinstance(reply, Response)
+    assert "You are still signed in" in reply.get_data(as_text=True)

@@ -283,7 +283,10 @@ def test_a_logout_that_failed_is_not_called_done(
     for name in ("delete", "delete_subject"):
         monkeypatch.setattr(gate.keeper.store.sessions, name, fail)
 
-    assert refused(joe.post("/sso.php", data=fields), "500E1")
+    answer = joe.post("/sso.php", data=fields, headers={"Accept": "text/html"})
+
+    assert refused(answer, "500E1")
+    assert answer.mimetype == "application/json", "the guide promises it to whoever sends POST"
 
 
 def test_an_unreadable_form_is_refused(gate: Gate) -> None:

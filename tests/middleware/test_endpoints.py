@@ -217,3 +217,14 @@ def test_a_source_signs_its_own_user_out_and_not_the_messenger(
     assert "Set-Cookie" not in response.headers
     owners = [who.canonical for _, who in keeper.store.sessions.listed()]
     assert sorted(owners) == ["ann", *(["joe"] * left)]
+
+
+@pytest.mark.parametrize("wanted", ["/own", "/own?mode=logout", "/in"])
+def test_a_sign_in_never_leads_on_to_an_address_of_the_gates(
+    app: Recorder, keeper: Keeper, wanted: str
+) -> None:
+    """A link must not sign its visitor out again, nor in by another link."""
+    table = {"/own": Response("mine"), "/go": sign_in("Joe", return_to=wanted)}
+    response = client(app, keeper, table).get("/go")
+
+    assert (response.status_code, response.headers["Location"]) == (303, "/")

@@ -257,3 +257,21 @@ def test_what_an_inner_layer_refuses_is_told() -> None:
     layer = Guard(inner, decide=Asked(ALLOW), challenge_url=challenge_url, identity={})
 
     assert code(Strict(layer).get("/")) == "unknown_host"
+
+
+@pytest.mark.parametrize(
+    ("decision", "who", "private"),
+    [
+        pytest.param(replace(ALLOW, everyone=True), None, False, id="for everybody"),
+        pytest.param(ALLOW, None, True, id="for some networks"),
+        pytest.param(replace(ALLOW, everyone=True), JOE, True, id="somebody is signed in"),
+        pytest.param(ALLOW, JOE, True, id="for those who are signed in"),
+    ],
+)
+def test_an_answer_is_private_unless_everybody_gets_it(
+    decision: Decision, who: Identity | None, private: bool
+) -> None:
+    app = Recorder()
+    client(app, decision).get("/", environ_overrides=session_of(who) if who else {})
+
+    assert env.private(app.only) is private

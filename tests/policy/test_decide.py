@@ -226,3 +226,25 @@ def test_what_is_closed_beneath_an_open_tree_stays_open_only_without_its_rule_fi
     assert ask(public("/**"), "/admin").outcome is ALLOW
     closed = rule("closed", "/admin/**", access=Access.NOBODY)
     assert ask(compile_policy([closed, rule("open", "/**")]), "/admin").outcome is DENY
+
+
+@pytest.mark.parametrize(
+    ("guarding", "who", "everyone"),
+    [
+        pytest.param([rule("r", "/**")], None, True, id="public"),
+        pytest.param([rule("r", "/**")], JOHN, True, id="public, to somebody"),
+        pytest.param([rule("r", "/**", nets=("192.0.2.0/24",))], None, False, id="somewhere"),
+        pytest.param([rule("r", "/**", access=Access.SIGNED_IN)], JOHN, False, id="signed in"),
+        pytest.param(
+            [rule("r", "/a;b", nets=("192.0.2.0/24",)), rule("q", "/**")],
+            *(None, False),
+            id="public in one of two readings",
+        ),
+    ],
+)
+def test_only_what_is_public_everywhere_may_be_shared(
+    guarding: list[Rule], who: Identity | None, everyone: bool
+) -> None:
+    decision = ask(compile_policy(guarding), "/a;b", who, address="192.0.2.7")
+
+    assert (decision.outcome, decision.everyone) == (ALLOW, everyone)

@@ -423,3 +423,16 @@ def test_a_power_cut_is_provided_for(store: SQLiteStore) -> None:
     assert store.rows("PRAGMA synchronous") == [(2,)], "FULL"
     assert store.rows("PRAGMA journal_mode") == [("wal",)]
     assert store.rows("PRAGMA foreign_keys") == [(1,)]
+
+
+def test_many_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    """The first start of a wrapped app under several workers: nobody prepared the file."""
+    for number in range(5):
+        place = tmp_path / str(number) / "gate.db"
+        script = (
+            "import sys, time; from pathlib import Path; from ssogate.storage import SQLiteStore;"
+            f"SQLiteStore(Path({str(place)!r}), clock=time.time).users.listed()"
+        )
+        starts = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(4)]
+
+        assert [start.wait(30) for start in starts] == [0, 0, 0, 0]
