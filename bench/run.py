@@ -135,7 +135,7 @@ def _nginx(folder: Path) -> Iterator[int]:
 def _gunicorn(folder: Path, app: str, cwd: Path) -> Iterator[int]:
     port = _free_port()
     command = [sys.executable, "-m", "gunicorn", "-c", "python:ssogate.worker.gunicorn_conf"]
-    command += ["--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--workers", "1"]
+    command += ["--bind", f"127.0.0.1:{port}", "--workers", "1"]
     command += ["--threads", str(THREADS), "--keep-alive", "75", "--error-logfile", "-"]
     command += ["--access-logfile", os.devnull, app]
     with _process(command, port, cwd=cwd, env={"PYTHONPATH": f"{PROJECT}:{HERE}"}):
@@ -245,7 +245,7 @@ def _write(works: Sequence[Work], rounds: int, seconds: int) -> None:
         "# What the gate costs",
         "",
         f"`make bench` on {platform.machine()} with {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}: one gthread worker with {THREADS} threads, "
+        f"{platform.python_version()}: one worker with {THREADS} threads, "
         f"{CONNECTIONS} kept-alive connections, answers of 1 KiB, {rounds} rounds of {seconds} s, "
         "all in turn. Ratios are taken within each round; shown are medians.",
         "",

@@ -62,8 +62,9 @@ SAFE: Mapping[str, object] = {
     "preload_app": False,
     # A worker that hangs is replaced.
     "timeout": 30,
-    # With gunicorn's own default, one slow visitor holds up a whole worker.
-    "worker_class": "gthread",
+    # With gunicorn's own default one slow visitor holds up a whole worker, and with its own gthread
+    # one who does not hang up.
+    "worker_class": "ssogate.worker.threads.GateThreadWorker",
     "threads": 16,
 }
 

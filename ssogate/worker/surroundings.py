@@ -14,13 +14,17 @@ from gunicorn.config import Config
 Finding = tuple[str, str, bool]
 """The setting, what is wrong with it, and whether that is a warning only."""
 
-# What is tested with the gate. gunicorn's other workers speak ASGI, or bring a parser of their own.
+# gunicorn's other workers speak ASGI, or bring a parser of their own.
+_OURS = "ssogate.worker.threads.GateThreadWorker"
 _WORKERS = {
-    "sync": "sync",
-    "gunicorn.workers.sync.SyncWorker": "sync",
-    "gthread": "gthread",
+    _OURS: "",
+    "gthread": "visitors who do not hang up hold up a whole worker, two seconds each",
+    "sync": "one slow visitor holds up a whole worker",
+    "gevent": "the gate is not tested with it",
+}
+_LONG_NAMES = {
     "gunicorn.workers.gthread.ThreadWorker": "gthread",
-    "gevent": "gevent",
+    "gunicorn.workers.sync.SyncWorker": "sync",
     "gunicorn.workers.ggevent.GeventWorker": "gevent",
 }
 
@@ -48,14 +52,16 @@ def is_remote(address: Any) -> bool:
 def _of_workers(cfg: Config) -> Iterator[Finding]:
     chosen = cfg.settings["worker_class"].get()
     name = f"{chosen.__module__}.{chosen.__qualname__}" if isinstance(chosen, type) else chosen
-    kind = _WORKERS.get(name)
-    if kind is None:
-        yield "worker_class", "not a worker that the gate is tested with: write 'gthread'", False
-    elif kind == "gthread" and cfg.threads == 1:
+    name = _LONG_NAMES.get(name, name)
+    if name == "sync" and cfg.threads > 1:  # so gunicorn reads it
+        name = "gthread"
+    doubt = _WORKERS.get(name)
+    if doubt is None:
+        yield "worker_class", "the gate is not judged with this worker: leave it out", False
+    elif doubt:
+        yield "worker_class", f"{doubt}: leave it out", True
+    elif cfg.threads == 1:
         yield "threads", "one slow visitor holds up a whole worker: write 8 or more", True
-    elif kind == "sync" and cfg.threads == 1:
-        message = "one slow visitor holds up a whole worker: write 'gthread', with threads"
-        yield "worker_class", message, True
     if cfg.dirty_workers and not cfg.dirty_apps:
         yield "dirty_workers", "processes that the gate does not judge: write 0", False
 

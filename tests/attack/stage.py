@@ -28,7 +28,7 @@ MARK = "upstream-bytes-7f3a"
 """Stands in every answer of the recorder: no refused visitor may ever read it."""
 SCRIPT = '"><script>alert(1)</script>'
 
-GTHREAD = ("--worker-class", "gthread", "--threads", "16")
+GTHREAD = ("--threads", "16")
 LENIENT = """
 header_map = "dangerous"
 forwarder_headers = "*"

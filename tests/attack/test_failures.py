@@ -52,10 +52,6 @@ def test_one_link_followed_by_fifty_at_once_opens_one_session(workers: RunningGa
         assert {a.header("X-SSOGate-Error") for a in found} == {None, "400E3"}
 
 
-@pytest.mark.xfail(
-    reason="gunicorn 27's gthread lingers 2 s for each such client in the thread that accepts",
-    raises=TimeoutError,
-)
 def test_visitors_who_do_not_hang_up_hold_up_nobody(echo: Gunicorn, tmp_path: Path) -> None:
     """Each of them keeps a worker from accepting and from its kept-alive connections for 2 s."""
     with RunningGate(site(tmp_path / "held", echo.url("")), *GTHREAD) as gate:

@@ -21,10 +21,10 @@ APP = "tests.worker.echo:app"
 CHUNKED = "Transfer-Encoding: chunked"
 
 
-@pytest.fixture(scope="module", params=["gthread", "sync"])
+@pytest.fixture(scope="module", params=["ours", "gthread", "sync"])
 def server(request: pytest.FixtureRequest) -> Iterator[Gunicorn]:
-    threads = ("--threads", "8" if request.param == "gthread" else "1")
-    with Gunicorn(APP, "-k", request.param, *threads, "--user", NOBODY) as running:
+    kinds = {"ours": (), "gthread": ("-k", "gthread"), "sync": ("-k", "sync", "--threads", "1")}
+    with Gunicorn(APP, *kinds[request.param], "--user", NOBODY) as running:
         yield running
 
 

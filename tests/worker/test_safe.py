@@ -13,6 +13,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from ssogate.worker.logger import GateLogger
 from ssogate.worker.safe import CHECKS, SAFE, problems
+from ssogate.worker.threads import GateThreadWorker
 
 SOMEBODY = 1000  # a user id that is not root's
 
@@ -22,7 +23,7 @@ KEY = "-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n"
 def config(**changes: Any) -> Config:
     """The safe settings, with changes."""
     cfg = Config()
-    base = {"worker_class": "gthread", "threads": 8, "user": SOMEBODY}
+    base = {"threads": 8, "user": SOMEBODY}
     for name, value in {**SAFE, **base, **changes}.items():
         cfg.set(name, value)
     return cfg
@@ -135,9 +136,7 @@ def test_warns(setting: str, value: object) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param({"worker_class": "gevent", "threads": 1}, id="gevent needs no threads"),
-        pytest.param({"worker_class": "sync"}, id="sync with threads is gthread"),
-        pytest.param({"worker_class": ThreadWorker}, id="a class is known as its name is"),
+        pytest.param({"worker_class": GateThreadWorker}, id="a class is known as its name is"),
         pytest.param({"logger_class": GateLogger}, id="our logger"),
         pytest.param(
             {"logger_class": type("Mine", (GateLogger,), {})}, id="one made of our logger"
@@ -159,8 +158,21 @@ def test_is_content_with(changes: dict[str, Any]) -> None:
     assert problems(config(**changes)) == []
 
 
-def test_a_sync_worker_alone_is_warned_of() -> None:
-    assert told(config(worker_class="sync", threads=1)) == [("worker_class", True)]
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param({"worker_class": "sync", "threads": 1}, "slow visitor", id="sync"),
+        pytest.param({"worker_class": "sync"}, "hang up", id="sync with threads is gthread"),
+        pytest.param({"worker_class": "gthread"}, "hang up", id="gthread"),
+        pytest.param({"worker_class": ThreadWorker}, "hang up", id="gthread as a class"),
+        pytest.param({"worker_class": "gevent", "threads": 1}, "not tested", id="gevent"),
+    ],
+)
+def test_another_worker_is_warned_of(changes: dict[str, Any], words: str) -> None:
+    (problem,) = problems(config(**changes))
+
+    assert (problem.where, problem.warning) == ("worker_class", True)
+    assert words in problem.message
 
 
 @pytest.mark.parametrize("address", ["udp://192.0.2.1:514", "tcp://[2001:db8::1]:514", "udp://h:1"])

@@ -38,7 +38,7 @@ class Arbiter:
 
 def arbiter(**changes: object) -> Arbiter:
     cfg = Config()
-    base = {"worker_class": "gthread", "threads": 8, "user": 1000}
+    base = {"threads": 8, "user": 1000}
     for name, value in {**SAFE, **base, **changes}.items():
         cfg.set(name, value)
     return Arbiter(cfg)
