@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 UV ?= uv
 
-.PHONY: help run test lint format reference bench pins clean
+.PHONY: help run test lint format reference bench fuzz pins clean
 
 help: ## say what there is to make (this)
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ run: $(VENV)/.run ## start the demonstration on http://localhost:8000
 
 test: lint ## check style, types and imports, then run every test
 	@echo "— tests"
-	@$(BIN)/python -m pytest -n 2 --cov --cov-report=term $(TESTS)
+	@$(BIN)/python -m pytest -n 2 $(if $(TESTS),$(TESTS),--cov --cov-report=term --cov-fail-under=98)
 
 lint: $(VENV)/.test ## check style, types and the direction of imports
 	@echo "— format"; $(BIN)/ruff format --check --quiet || \
@@ -40,6 +40,10 @@ format: $(VENV)/.test ## bring the sources into the house format
 reference: $(VENV)/.run ## write REFERENCE.md anew, from the program itself
 	@$(BIN)/ssogate reference > $(VENV)/.reference
 	@mv $(VENV)/.reference REFERENCE.md
+
+fuzz: $(VENV)/.test ## send a million broken requests to a running gate (some 15 minutes)
+	@SSOGATE_FUZZ=$${SSOGATE_FUZZ:-1000000} $(BIN)/python -m pytest -q --timeout 7200 \
+	  tests/attack/test_fuzz.py
 
 bench: $(VENV)/.test ## measure the gate against its upstream and a bare gunicorn
 	@exec $(BIN)/python bench/run.py
