@@ -1,9 +1,10 @@
 """`make bench`: the gate against what it stands between, in pairs, in one run.
 
 Strategy: start the upstream (nginx), gunicorn's own hello-world and the gate, with the same worker
-settings; then measure them in turn, round by round, so that a machine that speeds up or slows
-down does so for all. What counts are the ratios within a round; the table has their medians.
-Nothing here asserts a time. Needs `wrk` and `nginx` (Debian's packages).
+settings; then measure each next to the hello-world under the same load, round by round, so that a
+machine that speeds up or slows down does so for both. What counts are the ratios within a pair;
+the table has their medians. Nothing here asserts a time. Needs `wrk` and `nginx` (Debian's
+packages) and Linux.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,56 +47,81 @@ class Work:
 
     name: str
     url: str
-    script: str = ""
-    headers: tuple[str, ...] = ()
-    rates: list[float] = field(default_factory=list)
-    p99s: list[float] = field(default_factory=list)
+    server: int
+    """The process whose children's CPU time counts."""
+    load: Sequence[str] = ()
+    """wrk's options: headers, or a script."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    rate: float
+    """Requests a second."""
+    p99: float
+    """Milliseconds."""
+    cpu: float
+    """CPU time of the server for a request, in microseconds."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Something and the hello-world beside it, under the same load."""
+
+    work: Work
+    hello: Work
+    rounds: list[tuple[Measured, Measured]] = field(default_factory=list)
+
+    def ratios(self, of: Callable[[Measured], float]) -> list[float]:
+        return [of(mine) / of(other) for mine, other in self.rounds]
+
+    def median(self, of: Callable[[Measured], float]) -> float:
+        return statistics.median(of(mine) for mine, _ in self.rounds)
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--rounds", type=int, default=7)
-    options.add_argument("--seconds", type=int, default=3, help="of each measurement")
+    options = argparse.ArgumentParser(description="Measure the gate beside a bare gunicorn.")
+    options.add_argument("--rounds", type=int, default=9)
+    options.add_argument("--seconds", type=int, default=2, help="of each measurement")
     asked = options.parse_args()
     missing = [tool for tool in ("wrk", "nginx") if not shutil.which(tool)]
     if missing:
         print(f"bench: install {' and '.join(missing)} first (apt-get install wrk nginx-light)")
         return 2
     with ExitStack() as servers, tempfile.TemporaryDirectory() as folder:
-        works = _start(servers, Path(folder))
+        pairs = _start(servers, Path(folder))
         for number in range(asked.rounds + 1):  # the first round warms up and is not counted
-            for work in works:
-                rate, p99 = _wrk(work, asked.seconds)
+            for pair in pairs:
+                found = (_wrk(pair.work, asked.seconds), _wrk(pair.hello, asked.seconds))
                 if number:
-                    work.rates.append(rate)
-                    work.p99s.append(p99)
-                print(f"round {number}/{asked.rounds}  {work.name:<44} {rate:>8.0f}/s", flush=True)
-    _write(works, asked.rounds, asked.seconds)
+                    pair.rounds.append(found)
+                place = f"round {number}/{asked.rounds}  {pair.work.name:<36}"
+                print(f"{place} {found[0].rate:>8.0f}/s beside {found[1].rate:.0f}/s", flush=True)
+    _write(pairs, asked.rounds, asked.seconds)
     return 0
 
 
 # --- The servers ---------------------------------------------------------------------------------
 
 
-def _start(servers: ExitStack, folder: Path) -> list[Work]:
-    upstream = servers.enter_context(_nginx(folder))
-    hello = servers.enter_context(_gunicorn(folder, "hello:app", HERE))
-    works = [
-        Work("the upstream itself (nginx)", f"http://127.0.0.1:{upstream}/x"),
-        Work("gunicorn's hello-world", f"http://127.0.0.1:{hello}/x"),
-    ]
+def _start(servers: ExitStack, folder: Path) -> list[Pair]:
+    upstream, nginx = servers.enter_context(_nginx(folder))
+    hello, bare = servers.enter_context(_gunicorn(folder, "hello:app", HERE))
+    direct, hello_url = f"http://127.0.0.1:{upstream}/x", f"http://127.0.0.1:{hello}/x"
+    constant = ["-H", "Cookie: ssogate=" + "x" * 43]
+    pairs = [Pair(Work("the upstream itself", direct, nginx), Work("", hello_url, bare, constant))]
     for rules in RULES:
         place = folder / f"gate{rules}"
         tokens = _gate(place, upstream, rules)
-        port = servers.enter_context(_gunicorn(place, "ssogate.app:gateway()", place))
-        base = f"http://127.0.0.1:{port}/members/page"
+        port, gate = servers.enter_context(_gunicorn(place, "ssogate.app:gateway()", place))
+        url = f"http://127.0.0.1:{port}/members/page"
         mixed = place / "mixed.lua"
         mixed.write_text(_LUA.replace("TOKENS", ",".join(f'"{token}"' for token in tokens)))
-        works.append(
-            Work(f"the gate, {rules} rules", base, headers=(f"Cookie: ssogate={tokens[0]}",))
-        )
-        works.append(Work(f"the gate, {rules} rules, {SESSIONS} sessions", base, str(mixed)))
-    return works
+        for name, load in (
+            (f"the gate, {rules} rules", ["-H", f"Cookie: ssogate={tokens[0]}"]),
+            (f"the gate, {rules} rules, mixed", ["-s", str(mixed)]),
+        ):
+            pairs.append(Pair(Work(name, url, gate, load), Work("", hello_url, bare, load)))
+    return pairs
 
 
 _LUA = """
@@ -115,7 +141,7 @@ end
 
 
 @contextmanager
-def _nginx(folder: Path) -> Iterator[int]:
+def _nginx(folder: Path) -> Iterator[tuple[int, int]]:
     port = _free_port()
     body = "x" * 1024
     conf = folder / "nginx.conf"
@@ -127,25 +153,25 @@ def _nginx(folder: Path) -> Iterator[int]:
         f"uwsgi_temp_path {folder}; scgi_temp_path {folder};"
         f"server {{ listen 127.0.0.1:{port}; location / {{ return 200 '{body}'; }} }} }}"
     )
-    with _process(["nginx", "-c", str(conf), "-e", "stderr"], port):
-        yield port
+    with _process(["nginx", "-c", str(conf), "-e", "stderr"], port) as pid:
+        yield port, pid
 
 
 @contextmanager
-def _gunicorn(folder: Path, app: str, cwd: Path) -> Iterator[int]:
+def _gunicorn(folder: Path, app: str, cwd: Path) -> Iterator[tuple[int, int]]:
     port = _free_port()
     command = [sys.executable, "-m", "gunicorn", "-c", "python:ssogate.worker.gunicorn_conf"]
     command += ["--bind", f"127.0.0.1:{port}", "--workers", "1"]
     command += ["--threads", str(THREADS), "--keep-alive", "75", "--error-logfile", "-"]
     command += ["--access-logfile", os.devnull, app]
-    with _process(command, port, cwd=cwd, env={"PYTHONPATH": f"{PROJECT}:{HERE}"}):
-        yield port
+    with _process(command, port, cwd=cwd, env={"PYTHONPATH": f"{PROJECT}:{HERE}"}) as pid:
+        yield port, pid
 
 
 @contextmanager
 def _process(
     command: Sequence[str], port: int, *, cwd: Path = HERE, env: Mapping[str, str] | None = None
-) -> Iterator[None]:
+) -> Iterator[int]:
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             command,
@@ -159,7 +185,7 @@ def _process(
             if not _answers(process, port):
                 log.seek(0)
                 raise SystemExit(f"{command[0]} did not start:\n{log.read().decode()}")
-            yield
+            yield process.pid
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(15)
@@ -224,46 +250,62 @@ def _fill(store: SQLiteStore) -> list[str]:
 # --- Measuring ---------------------------------------------------------------------------------
 
 
-def _wrk(work: Work, seconds: int) -> tuple[float, float]:
-    """Requests a second and the 99th percentile in milliseconds. Stops at any refused answer."""
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency"]
-    command += [part for header in work.headers for part in ("-H", header)]
-    command += ["-s", work.script] if work.script else []
-    done = subprocess.run([*command, work.url], capture_output=True, text=True, check=True)
-    if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
-        raise SystemExit(f"{work.name}: {done.stdout}")
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
-    tail = re.search(r"99%\s+([\d.]+)(us|ms|s)", done.stdout)
-    if not rate or not tail:
-        raise SystemExit(f"cannot read wrk's answer: {done.stdout}")
-    return float(rate[1]), float(tail[1]) * {"us": 0.001, "ms": 1, "s": 1000}[tail[2]]
+def _wrk(work: Work, seconds: int) -> Measured:
+    """Load a server for a while. Stops the program at any refused answer."""
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", *work.load, work.url]
+    before = _cpu(work.server)
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    spent = _cpu(work.server) - before
+    count = re.search(r"(\d+) requests in ", said)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    tail = re.search(r"99%\s+([\d.]+)(us|ms|s)", said)
+    if "Non-2xx" in said or "Socket errors" in said or not (count and rate and tail):
+        raise SystemExit(f"{work.name or 'hello-world'}: {said}")
+    p99 = float(tail[1]) * {"us": 0.001, "ms": 1, "s": 1000}[tail[2]]
+    return Measured(float(rate[1]), p99, spent / int(count[1]) * 1e6)
 
 
-def _write(works: Sequence[Work], rounds: int, seconds: int) -> None:
-    hello = works[1]
+def _cpu(pid: int) -> float:
+    """Seconds of CPU time that the children of a process have used (proc_pid_stat(5))."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    ticks = 0
+    for child in children:
+        fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _write(pairs: Sequence[Pair], rounds: int, seconds: int) -> None:
     lines = [
         "# What the gate costs",
         "",
         f"`make bench` on {platform.machine()} with {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}: one worker with {THREADS} threads, "
-        f"{CONNECTIONS} kept-alive connections, answers of 1 KiB, {rounds} rounds of {seconds} s, "
-        "all in turn. Ratios are taken within each round; shown are medians.",
+        f"{platform.python_version()}: one worker with {THREADS} threads, {CONNECTIONS} kept-alive "
+        f"connections, answers of 1 KiB, {rounds} rounds of {seconds} s. Load, upstream and server "
+        "share the cores. Each row was measured in turn with gunicorn's own hello-world under the "
+        "same load; ratios are taken within each such pair, and medians shown. *Mixed*: "
+        f"{SESSIONS} sessions, headers that change with every request.",
         "",
-        "| | requests/s | × hello-world | min … max | p99 ms |",
-        "|---|---|---|---|---|",
+        "| | requests/s | × hello-world | min … max | CPU µs | × hello-world | p99 ms |",
+        "|---|---|---|---|---|---|---|",
     ]
-    ratios: dict[str, float] = {}
-    for work in works:
-        pairs = [rate / other for rate, other in zip(work.rates, hello.rates, strict=True)]
-        ratios[work.name] = statistics.median(pairs)
+    shown = {}
+    for pair in pairs:
+        rates, cpu = pair.ratios(lambda it: it.rate), pair.ratios(lambda it: it.cpu)
         lines.append(
-            f"| {work.name} | {statistics.median(work.rates):.0f} | {ratios[work.name]:.2f} "
-            f"| {min(pairs):.2f} … {max(pairs):.2f} | {statistics.median(work.p99s):.1f} |"
+            f"| {pair.work.name} | {pair.median(lambda it: it.rate):.0f} "
+            f"| {statistics.median(rates):.2f} | {min(rates):.2f} … {max(rates):.2f} "
+            f"| {pair.median(lambda it: it.cpu):.0f} | {statistics.median(cpu):.2f} "
+            f"| {pair.median(lambda it: it.p99):.1f} |"
         )
+        shown[pair.work.name] = statistics.median(rates)
+    hello = statistics.median(other.rate for pair in pairs for _, other in pair.rounds)
+    lines += ["", f"The hello-world itself: {hello:.0f} requests/s (median of all)."]
     text = "\n".join(lines) + "\n"
     (HERE / "results.md").write_text(text)
-    shown = {name: ratio for name, ratio in ratios.items() if "upstream" not in name}
-    (HERE / "results.svg").write_text(bars("Throughput, × gunicorn's hello-world", shown))
+    shown = {"gunicorn's hello-world": 1.0, **dict(list(shown.items())[1:])}
+    title = "Throughput, × gunicorn's own hello-world (the gate proxies to nginx)"
+    (HERE / "results.svg").write_text(bars(title, shown))
     print(f"\n{text}\nwritten to bench/results.md and bench/results.svg")
 
 

@@ -10,13 +10,14 @@ from ssogate.http import environ as env
 from ssogate.http.form import query_pairs
 from ssogate.http.pages import page
 from ssogate.http.redirects import HOME, local_path, with_query
+from ssogate.http.site import OWN
 from ssogate.model import Endpoint, LocalPath, LoginMethod
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request, Response
 
-SIGN_IN = "/_sso/sign-in"
-SIGNED_OUT = "/_sso/signed-out"
+SIGN_IN = f"{OWN}sign-in"
+SIGNED_OUT = f"{OWN}signed-out"
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,16 @@ def test_tells_what_the_app_is_told(people: Site) -> None:
     ]
 
 
+def test_tells_what_the_app_is_told_by_the_gates_own_identity(people: Site) -> None:
+    people.edit("login:", "identity: {X-Who: username}\nlogin:")
+
+    text = people.good("explain", "/members/", "--as", "john")
+
+    assert [line.strip() for line in text.splitlines() if line.startswith("  X-")] == [
+        "X-Who: John"
+    ]
+
+
 def test_tells_no_identity_of_nobody(site: Site) -> None:
     assert "X-Remote" not in site.good("explain", "/")
 

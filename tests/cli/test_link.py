@@ -94,8 +94,10 @@ def test_a_link_that_will_be_refused_is_made_with_a_note(
         pytest.param(["--sender", "members"], "--username, --name, --email", id="nobody"),
         pytest.param(["--sender", "members", *JOHN[:4]], "needs --email", id="no e-mail"),
         pytest.param(["--debug", "/sso.php", *JOHN], "give one", id="debug and make"),
-        pytest.param(["--debug", "/x"], "whose link is this?", id="nobody's path"),
-        pytest.param(["--debug", "/x", "--sender", "y"], "whose link is this?", id="nobody's"),
+        pytest.param(
+            ["--debug", "/x"], "give --sender, one of members, partners", id="nobody's path"
+        ),
+        pytest.param(["--debug", "/x", "--sender", "y"], "there is no sender y", id="nobody's"),
     ],
 )
 def test_tells_a_mistake_in_the_command(site: Site, arguments: list[str], message: str) -> None:
@@ -110,8 +112,8 @@ def test_without_a_sender_there_is_no_link(site: Site) -> None:
     start, end = text.index("login:"), text.index("upstreams:")
     site.write("gateway.yaml", text[:start] + text[end:])
 
-    assert "no sender of signed links" in site.run("link", *JOHN).stderr
-    assert "one of: none" in site.run("link", "--debug", "/sso.php").stderr
+    for arguments in (JOHN, ["--debug", "/sso.php"]):
+        assert "no sender of signed links" in site.run("link", *arguments).stderr
 
 
 # --- Taking apart -----------------------------------------------------------------------------
@@ -250,6 +252,12 @@ def test_tells_each_kind_of_breakage(site: Site, edit: tuple[str, str], finding:
     assert result.exit_code == 1
     assert finding in result.stdout
     assert "✗ verdict: the gate refuses it" in result.stdout
+
+
+def test_knows_whose_link_it_is_however_the_address_is_spelt(site: Site) -> None:
+    link = _signed(FIELDS).replace("https://app.example/sso.php", "HTTPS://app.example/%73so.php")
+
+    assert "✓ address: /sso.php is the path of members" in site.good("link", "--debug", link)
 
 
 def test_finds_the_mistake_behind_a_wrong_hash(site: Site) -> None:

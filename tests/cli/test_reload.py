@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,3 +72,26 @@ def test_a_worker_that_starts_late_serves_what_was_checked(running: RunningGate)
 
     assert running.ask("/pub/x").status == 200
     assert worker_pids(running) != [worker]
+
+
+def test_reloads_under_load_lose_no_request(running: RunningGate) -> None:
+    cookie = running.sign_in()
+    found: list[int] = []
+    stop = threading.Event()
+
+    def visit() -> None:
+        while not stop.is_set():
+            found.append(running.ask("/members/x", cookie).status)
+
+    visitors = [threading.Thread(target=visit) for _ in range(4)]
+    for visitor in visitors:
+        visitor.start()
+    for number in range(1, 6):
+        running.send_signal(signal.SIGHUP)
+        running.until(rf"(?:Worker exiting[\s\S]*){{{number}}}")
+    stop.set()
+    for visitor in visitors:
+        visitor.join()
+
+    assert len(found) > 20
+    assert set(found) == {200}

@@ -39,7 +39,7 @@ def url(text: str = TEXT, claimed: str | None = None, *, raw: bool = False, **mo
 
 def faults(link: str, settings: SignedLinkSettings | None = None, **more: Any) -> dict[str, str]:
     """What is wrong with a link, by step; the verdict must agree, and is left out."""
-    found = diagnose(link, settings or sender(), now=more.pop("now", NOW), **more)
+    found = diagnose(link, settings or sender(), now=more.pop("now", NOW), **more).findings
     wrong = {finding.title: finding.detail for finding in found if not finding.ok}
     if set(wrong) - {"address"}:
         assert "verdict" in wrong
@@ -49,6 +49,6 @@ def faults(link: str, settings: SignedLinkSettings | None = None, **more: Any) -
 
 def notes(link: str, settings: SignedLinkSettings | None = None, **more: Any) -> dict[str, str]:
     """What each step says of a link that is all right."""
-    found = diagnose(link, settings or sender(), now=NOW, **more)
+    found = diagnose(link, settings or sender(), now=NOW, **more).findings
     assert all(finding.ok for finding in found), found
     return {finding.title: finding.detail for finding in found}

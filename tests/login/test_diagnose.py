@@ -11,7 +11,7 @@ from werkzeug.wrappers import Request
 
 from ssogate.errors import GateError
 from ssogate.login.signed_link import SignedLink, SignedLinkSettings, diagnose, make_query, sign
-from ssogate.login.signed_link.diagnose import MAX_URL, examine
+from ssogate.login.signed_link.diagnose import MAX_URL
 from ssogate.login.signed_link.finding import MAX_SHOWN
 from ssogate.model import SignIn
 from tests.login.diagnosing import (
@@ -48,7 +48,7 @@ def test_takes_a_good_link_apart_in_order() -> None:
 
 
 def test_says_what_the_link_asks_for() -> None:
-    asked = examine(url(), sender(), now=NOW).sign_in
+    asked = diagnose(url(), sender(), now=NOW).sign_in
 
     assert asked
     assert asked.assertion.username == "John"
@@ -64,7 +64,7 @@ def test_says_what_the_link_asks_for() -> None:
     ],
 )
 def test_a_link_that_is_not_genuine_has_no_proof(link: str) -> None:
-    asked = examine(link, sender(), now=NOW).sign_in
+    asked = diagnose(link, sender(), now=NOW).sign_in
 
     assert asked
     assert asked.proof is None
@@ -99,7 +99,7 @@ def _gate_takes(link: str, settings: SignedLinkSettings) -> bool:
 def test_finds_a_fault_exactly_if_the_gate_refuses(pairs: list[tuple[str, str]]) -> None:
     link = "/sso.php?" + urlencode(pairs)
     settings = sender()
-    found = diagnose(link, settings, now=NOW)
+    found = diagnose(link, settings, now=NOW).findings
 
     if "logout" in link:  # is sent by POST if it is signed
         assert found
@@ -113,7 +113,7 @@ def test_finds_a_fault_in_what_is_signed_exactly_if_the_gate_refuses(
 ) -> None:
     link = url(make_query(fields))
     settings = sender()
-    found = diagnose(link, settings, now=NOW)
+    found = diagnose(link, settings, now=NOW).findings
     step_faults = [finding for finding in found[:-1] if not finding.ok]
 
     assert found[-1].title == "verdict"
@@ -123,14 +123,14 @@ def test_finds_a_fault_in_what_is_signed_exactly_if_the_gate_refuses(
 @given(text=st.text())
 def test_never_fails_and_prints_nothing_that_steers_a_terminal(text: str) -> None:
     for link in (text, f"/sso.php?{text}", url(text, raw=True), url(TEXT, text or "x", raw=True)):
-        for finding in diagnose(link, sender(), now=NOW, others=[PARTNERS]):
+        for finding in diagnose(link, sender(), now=NOW, others=[PARTNERS]).findings:
             assert finding.detail.isprintable()
 
 
 @given(inner=st.text(max_size=200))
 def test_never_fails_on_what_is_signed(inner: str) -> None:
     text = b64encode(inner.encode("utf-8", "surrogatepass")).decode()
-    for finding in diagnose(url(text or "AA=="), sender(), now=NOW):
+    for finding in diagnose(url(text or "AA=="), sender(), now=NOW).findings:
         assert finding.detail.isprintable()
 
 
@@ -249,7 +249,7 @@ def test_judges_the_parameters(link: str, detail: str) -> None:
     ],
 )
 def test_goes_on_after_a_fault_in_the_parameters(link: str) -> None:
-    found = {finding.title: finding for finding in diagnose(link, sender(), now=NOW)}
+    found = {finding.title: finding for finding in diagnose(link, sender(), now=NOW).findings}
 
     assert found["hash"].ok
     assert found["contents"].ok
@@ -311,7 +311,7 @@ def test_a_signed_logout_is_judged_as_it_is_sent(link: str, titles: set[str]) ->
     ],
 )
 def test_tells_no_secret_and_no_hash(claimed: str | None) -> None:
-    text = repr(examine(url(claimed=claimed), sender(), now=NOW, others=[PARTNERS]).findings)
+    text = repr(diagnose(url(claimed=claimed), sender(), now=NOW, others=[PARTNERS]).findings)
 
     for kept in (SECRET, OLDER, FOREIGN, right(), claimed or right()):
         assert kept not in text
@@ -321,5 +321,5 @@ def test_uses_no_link_up() -> None:
     """It cannot: it has no store. What it says twice is the same."""
     link = sign("/sso.php", TEXT, SECRET.encode())
 
-    assert examine(link, sender(), now=NOW) == examine(link, sender(), now=NOW)
-    assert isinstance(examine(link, sender(), now=NOW).sign_in, SignIn)
+    assert diagnose(link, sender(), now=NOW) == diagnose(link, sender(), now=NOW)
+    assert isinstance(diagnose(link, sender(), now=NOW).sign_in, SignIn)

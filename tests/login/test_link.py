@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from ssogate.errors import BadSignature, GateError, InvalidParameter, MissingParameter
 from ssogate.login.signed_link.link import (
-    ALGORITHMS,
     MAX_GROUPS,
     MAX_QUERY,
     VerifiedText,
@@ -142,7 +141,7 @@ def test_malformed_parameters_are_refused(sent: str, error: type[GateError]) -> 
 # --- The hash --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", ["sha256", "hmac-sha256"])
 @pytest.mark.parametrize("secrets", [[SEED], [OTHER, SEED], [SEED, OTHER]], ids=len)
 def test_any_of_the_secrets_verifies(secrets: list[bytes], algorithm: str) -> None:
     query = base64(FINE)

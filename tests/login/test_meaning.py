@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from ssogate.login.signed_link import make_query
-from ssogate.login.signed_link.diagnose import examine
+from ssogate.login.signed_link import diagnose, make_query
 from tests.login.diagnosing import (
     NOW,
     faults,
@@ -148,7 +147,7 @@ def test_a_missing_time_is_told() -> None:
     ],
 )
 def test_tells_which_groups_count(settings: dict[str, Any], detail: str) -> None:
-    found = examine(
+    found = diagnose(
         inner(groups="staff,root"), sender(**settings), now=NOW, policy_groups=frozenset({"staff"})
     )
 

@@ -180,8 +180,13 @@ def test_without_the_secret_nobody_learns_who_is_known(tmp_path: Path, active: b
     [
         pytest.param({"enabled": False}, {}, {}, "503E1", id="disabled before all"),
         pytest.param({"enabled": False}, {}, LINK, "503E1", id="disabled before a good link"),
+        pytest.param(
+            {"enabled": False}, {}, {"mode": b"\xff"}, "503E1", id="disabled before a form"
+        ),
         pytest.param({"enabled": False}, {}, {"mode": "logout"}, "503E1", id="disabled, logout"),
-        pytest.param({}, {}, {"mode": "x", "hash": ""}, "400E2", id="mode before hash"),
+        pytest.param({}, {}, {"mode": "x", "hash": ""}, "400E2", id="unknown mode"),
+        pytest.param({}, {}, {**LINK, "mode": "x", "hash": ""}, "400E1", id="missing before mode"),
+        pytest.param({}, {}, {"mode": "login", "mode[]": "x"}, "400E1", id="missing before twice"),
         pytest.param(
             {"allowed_domains": ["a.example"]},
             {},
@@ -210,7 +215,7 @@ def test_the_checks_have_an_order(
     tmp_path: Path,
     made: dict[str, Any],
     headers: dict[str, str],
-    fields: Mapping[str, str],
+    fields: Mapping[str, Any],
     expected: str,
 ) -> None:
     gate = Gate(tmp_path, settings(**made))

@@ -71,7 +71,7 @@ def test_notes_what_does_no_harm(link: str, detail: str) -> None:
     ],
 )
 def test_judges_the_text_and_goes_on(text: str, detail: str) -> None:
-    found = {finding.title: finding for finding in diagnose(url(text), sender(), now=NOW)}
+    found = {finding.title: finding for finding in diagnose(url(text), sender(), now=NOW).findings}
 
     assert (found["text"].ok, found["text"].detail) == (False, detail)
     assert found["hash"].ok

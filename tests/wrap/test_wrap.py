@@ -174,6 +174,19 @@ def test_pastedeploy_puts_the_gate_around_an_app(tmp_path: Path) -> None:
     assert re.fullmatch("hello john", client.get("/members/x", base_url=BASE).text)
 
 
+def test_pastedeploy_serves_the_gate_in_front_of_an_upstream(tmp_path: Path) -> None:
+    site(tmp_path / "gate", "http://127.0.0.1:9")
+    (tmp_path / "gate" / "app.ini").write_text(
+        "[app:main]\nuse = egg:ssogate\nconfig = gateway.yaml\n"
+    )
+    client = Reader(loadapp(f"config:{tmp_path / 'gate' / 'app.ini'}"))
+
+    closed = client.get("/members/x", base_url=BASE)
+    unreachable = client.get("/pub/x", base_url=BASE)
+
+    assert (closed.status_code, unreachable.status_code) == (401, 502)
+
+
 def paste_legacy(_conf: Mapping[str, str]) -> Callable[..., Iterable[bytes]]:
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         start_response("200 OK", [("Content-Type", "text/plain")])

@@ -18,7 +18,7 @@ from ssogate.errors import BadSignature, GateError
 from ssogate.http.form import query_pairs
 from ssogate.login.signed_link import meaning
 from ssogate.login.signed_link.finding import Finding, Steps, misspelt, shown, told
-from ssogate.login.signed_link.link import Outer, digest, outer, verify
+from ssogate.login.signed_link.link import REQUIRED, Outer, digest, outer, verify
 from ssogate.login.signed_link.method import SignedLink
 from ssogate.login.signed_link.settings import SignedLinkSettings
 from ssogate.login.signed_link.slips import hash_slip
@@ -38,17 +38,6 @@ class Diagnosis:
 
 
 def diagnose(
-    url: str,
-    settings: SignedLinkSettings,
-    *,
-    now: float,
-    others: Sequence[SignedLinkSettings] = (),
-) -> tuple[Finding, ...]:
-    """Give the findings of `examine` alone."""
-    return examine(url, settings, now=now, others=others).findings
-
-
-def examine(
     url: str,
     settings: SignedLinkSettings,
     *,
@@ -95,8 +84,8 @@ def _steps(url: str, sender: _Sender) -> Steps[SignIn | None]:
         return None
     if not sender.settings.enabled:
         yield Finding(False, "sender", f"{sender.settings.name} is switched off (`enabled: false`)")
-    address, _, raw = url.strip().partition("#")[0].partition("?")
-    yield from _address(address, sender)
+    raw = url.strip().partition("#")[0].partition("?")[2]
+    yield from _address(path_of(url), sender)
     asked = yield from _parameters(raw)
     sign_in = None
     if asked and asked.outer.query:
@@ -131,8 +120,13 @@ def _signed(asked: _Asked, sender: _Sender) -> Steps[SignIn | None]:
 # --- The URL --------------------------------------------------------------------------------------
 
 
-def _address(address: str, sender: _Sender) -> Iterator[Finding]:
-    path = unquote(re.sub(r"\Ahttps?://[^/]*", "", address, flags=re.IGNORECASE)) or "/"
+def path_of(url: str) -> str:
+    """Give the decoded path of a link that may lack its scheme and host."""
+    address = re.split(r"[?#]", url.strip(), maxsplit=1)[0]
+    return unquote(re.sub(r"\Ahttps?://[^/]*", "", address, flags=re.IGNORECASE)) or "/"
+
+
+def _address(path: str, sender: _Sender) -> Iterator[Finding]:
     ours = f"{sender.settings.name} has {sender.settings.path}"
     owner = next((other.name for other in sender.others if other.path == path), None)
     if path == sender.settings.path:
@@ -179,7 +173,7 @@ def _lenient(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 def _mended(fields: Mapping[str, str]) -> Outer | None:
     mode = fields.get("mode", "").strip().lower()
-    mode = mode if mode in ("login", "logout") else "login"
+    mode = mode if mode in REQUIRED else "login"
     try:
         return outer({**fields, "mode": mode, "hash": "0" * 64}.items())
     except GateError:

@@ -8,8 +8,8 @@ from difflib import get_close_matches
 from typing import TypeVar
 
 from ssogate.errors import GateError, MissingParameter
+from ssogate.login.signed_link.link import INNER, OUTER
 
-_RIGHT = frozenset({"mode", "query", "hash", "username", "name", "email", "t", "groups", "dl"})
 MAX_SHOWN = 120  # characters of a text that somebody else chose
 
 
@@ -43,7 +43,7 @@ def misspelt(error: GateError, keys: Iterable[str]) -> str:
     """Say which of the keys that there are stands for one that `error` misses; empty if none."""
     if not isinstance(error, MissingParameter):
         return ""
-    there = {key.lower(): key for key in keys if key not in _RIGHT}
+    there = {key.lower(): key for key in keys if key not in (*OUTER, *INNER)}
     for missing in error.detail.split(", "):
         if near := get_close_matches(missing, there, 1, 0.6):
             return f"there is {shown(there[near[0]])}; write {missing}"

@@ -24,8 +24,9 @@ from ssogate.login.signed_link.slips import hash_slip
 
 MAX_QUERY = 4096  # characters of base64: far above an honest link, far below a request line
 MAX_GROUPS = 100
-_OUTER = ("mode", "query", "hash", "confirm", "redirecttype", "redirectid", "redirect")
-_INNER = ("username", "name", "email", "t", "groups", "dl", *_OUTER[4:])
+_REDIRECT = ("redirecttype", "redirectid", "redirect")
+OUTER = ("mode", "query", "hash", "confirm", *_REDIRECT)
+INNER = ("username", "name", "email", "t", "groups", "dl", *_REDIRECT)
 _HASH = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}", re.ASCII)
 _TIMESTAMP = re.compile(r"[0-9]{1,11}", re.ASCII)  # until the year 5138
@@ -34,7 +35,12 @@ _DIGESTS: Mapping[str, Callable[[bytes, bytes], str]] = {
     "sha256": lambda text, secret: sha256(text + secret).hexdigest(),
     "hmac-sha256": lambda text, secret: hmac.new(secret, text, sha256).hexdigest(),
 }
-ALGORITHMS = tuple(_DIGESTS)
+
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "login": ("username", "name", "email"),
+    "logout": ("username",),
+}
+"""The modes, and the inner parameters that each must have besides `t`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ class VerifiedText:
 
     text: str
     digest: str
-    """Lower case: the same whatever spelling the URL had."""
+    """Lower case: `verify` takes no other spelling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +81,19 @@ def outer(pairs: Iterable[tuple[str, str]]) -> Outer:
 
     Raises `MissingParameter` (400E1) and `InvalidParameter` (400E2).
     """
-    fields = _known(pairs, _OUTER)
+    fields, doubled = _known(pairs, OUTER)
     mode = fields.get("mode", "")
-    if not mode:
-        raise MissingParameter("mode")
-    if mode not in ("login", "logout"):
-        raise InvalidParameter("mode is neither login nor logout")
     # Senders paste base64 into the URL unescaped, and a raw "+" arrives as a space.
     query, digest = fields.get("query", "").replace(" ", "+"), fields.get("hash", "")
-    if mode == "login" or query or digest:
-        _require({"query": query, "hash": digest})
-        if not _HASH.fullmatch(digest):
-            raise InvalidParameter("hash is not 64 hex digits")
-        if len(query) > MAX_QUERY:
-            raise InvalidParameter(f"query is longer than {MAX_QUERY} characters")
-    redirect = {name: fields[name] for name in _OUTER[4:] if name in fields}
-    return Outer(mode, query, digest, fields.get("confirm", ""), redirect)
+    signed = mode == "login" or bool(query or digest)
+    _require({"mode": mode, **({"query": query, "hash": digest} if signed else {})}, doubled)
+    if mode not in REQUIRED:
+        raise InvalidParameter("mode is neither login nor logout")
+    if signed and not _HASH.fullmatch(digest):
+        raise InvalidParameter("hash is not 64 hex digits")
+    if len(query) > MAX_QUERY:
+        raise InvalidParameter(f"query is longer than {MAX_QUERY} characters")
+    return Outer(mode, query, digest, fields.get("confirm", ""), _redirect(fields))
 
 
 def digest(query: str, secret: bytes, algorithm: str = "sha256") -> str:
@@ -121,8 +124,8 @@ def decode(verified: VerifiedText, *, required: Sequence[str]) -> Link:
 
     Raises `MissingParameter` (400E1) and `InvalidParameter` (400E2).
     """
-    fields = _known(_inner_pairs(_unbase64(verified.text)), _INNER)
-    _require({name: fields.get(name, "") for name in required})
+    fields, doubled = _known(_inner_pairs(_unbase64(verified.text)), INNER)
+    _require({name: fields.get(name, "") for name in required}, doubled)
     try:
         if "username" in fields:
             canonical_name(fields["username"])
@@ -139,7 +142,7 @@ def decode(verified: VerifiedText, *, required: Sequence[str]) -> Link:
         email=fields.get("email", ""),
         issued_at=_timestamp(fields["t"]) if "t" in fields else None,
         groups=groups,
-        redirect={name: fields[name] for name in _OUTER[4:] if name in fields},
+        redirect=_redirect(fields),
     )
 
 
@@ -156,23 +159,32 @@ def sign(
     return f"{base}?{urlencode(fields)}"
 
 
-def _known(pairs: Iterable[tuple[str, str]], names: Sequence[str]) -> dict[str, str]:
-    """The known parameters; one that is given twice, or as an array, has no single reading."""
+def _known(
+    pairs: Iterable[tuple[str, str]], names: Sequence[str]
+) -> tuple[dict[str, str], list[str]]:
+    """The known parameters, and those given twice or as an array: they have no single reading."""
     fields: dict[str, str] = {}
+    doubled = []
     for key, value in pairs:
         name, bracket, _ = key.lstrip(" ").partition("[")  # as PHP cuts `username[]` and ` t`
-        if name not in names:
-            continue
-        if bracket or name in fields:
-            raise InvalidParameter(f"{name} is given twice or as an array")
-        fields[name] = value
-    return fields
+        if name in names:
+            if bracket or name in fields:
+                doubled.append(name)
+            fields.setdefault(name, value)
+    return fields, doubled
 
 
-def _require(fields: Mapping[str, str]) -> None:
+def _redirect(fields: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: fields[name] for name in _REDIRECT if name in fields}
+
+
+def _require(fields: Mapping[str, str], doubled: Sequence[str]) -> None:
+    """What is missing counts before what is there too often."""
     missing = [name for name, value in fields.items() if not value]
     if missing:
         raise MissingParameter(", ".join(missing))
+    if doubled:
+        raise InvalidParameter(f"{doubled[0]} is given twice or as an array")
 
 
 def _unbase64(text: str) -> bytes:

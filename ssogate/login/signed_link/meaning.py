@@ -21,7 +21,7 @@ from ssogate.errors import GateError
 from ssogate.http.identity import canonical_name
 from ssogate.http.redirects import local_path
 from ssogate.login.signed_link.finding import Finding, Steps, misspelt, shown, told
-from ssogate.login.signed_link.link import Link, decode, digest, verify
+from ssogate.login.signed_link.link import REQUIRED, Link, decode, digest, verify
 from ssogate.login.signed_link.method import SignedLink
 from ssogate.login.signed_link.settings import SignedLinkSettings
 from ssogate.model import SignIn
@@ -29,9 +29,8 @@ from ssogate.model import SignIn
 
 def contents(text: str, mode: str, settings: SignedLinkSettings) -> Steps[Link | None]:
     """Judge the inner parameters; give the link if they are in order."""
-    required = ("username",) if mode == "logout" else ("username", "name", "email")
     try:
-        link = _decoded(text, settings, required)
+        link = _decoded(text, settings, REQUIRED[mode])
     except GateError as error:
         fields = _inner(text)
         yield Finding(False, "contents", told(error, misspelt(error, fields) or _why(fields)))

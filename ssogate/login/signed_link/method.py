@@ -26,7 +26,15 @@ from ssogate.http.identity import canonical_name
 from ssogate.http.pages import page, redirect, refusal, reply_json
 from ssogate.http.redirects import local_path, url_host, with_query
 from ssogate.http.site import host_matches
-from ssogate.login.signed_link.link import Link, Outer, VerifiedText, decode, outer, verify
+from ssogate.login.signed_link.link import (
+    REQUIRED,
+    Link,
+    Outer,
+    VerifiedText,
+    decode,
+    outer,
+    verify,
+)
 from ssogate.login.signed_link.settings import SignedLinkSettings
 from ssogate.model import (
     Assertion,
@@ -35,6 +43,7 @@ from ssogate.model import (
     Enrolment,
     LocalPath,
     Proof,
+    Reply,
     Session,
     SignIn,
     SignOut,
@@ -70,27 +79,27 @@ class SignedLink:
         wanted = {**self._redirect_fields(return_to), "redirect": return_to.text}
         return with_query(str(self.settings.return_url), wanted)
 
-    def __call__(self, request: Request) -> Response | SignIn | SignOut:
-        if request.method != "POST":
-            return self._answer(request, query_pairs(request))
+    def __call__(self, request: Request) -> Reply:
         try:
-            return self._answer(request, [*query_pairs(request), *form_pairs(request)])
-        except GateError as error:  # the guide promises JSON to whoever sends POST
+            return self._answer(request)
+        except GateError as error:
+            if request.method != "POST":
+                raise
+            # The guide promises JSON to whoever sends POST.
             return refusal(error, request.environ, rule=self.settings.name, as_page=False)
 
-    def _answer(
-        self, request: Request, pairs: list[tuple[str, str]]
-    ) -> Response | SignIn | SignOut:
+    def _answer(self, request: Request) -> Reply:
         if not self.settings.enabled:
             raise SignInDisabled(self.settings.name)
-        asked = outer(pairs)
+        by_post = request.method == "POST"
+        asked = outer([*query_pairs(request), *(form_pairs(request) if by_post else ())])
         if asked.mode == "login":
             return self._login(request, asked)
-        return self._logout_by_post(asked) if request.method == "POST" else self._logout(request)
+        return self._logout_by_post(asked) if by_post else self._logout(request)
 
     # --- mode=login -----------------------------------------------------------------------------
 
-    def _login(self, request: Request, asked: Outer) -> Response | SignIn:
+    def _login(self, request: Request, asked: Outer) -> Reply:
         if request.method != "GET":
             raise InvalidParameter(f"mode=login by {request.method}")
         if is_prefetch(request.environ):
@@ -99,10 +108,10 @@ class SignedLink:
         session = env.session(request.environ)
         again = session is not None and session.record.proof == self._proof_key(verified)
         vouched = again or self._vouched(request)
-        link = decode(verified, required=("username", "name", "email"))
+        link = decode(verified, required=REQUIRED[asked.mode])
         return_to = self._return_to(link, asked)
         if again:  # a reload, or the back button
-            return redirect(return_to.text)
+            return return_to
         self._check_timestamp(link)
         if session and not (vouched or _may_replace(session, link, verified, asked)):
             return self._ask_first(session, link, verified, asked)
@@ -235,7 +244,7 @@ class SignedLink:
         done = reply_json(200, message="You have been logged out.")
         if not asked.query:
             return SignOut(done)
-        link = decode(self._verified(asked), required=("username",))
+        link = decode(self._verified(asked), required=REQUIRED[asked.mode])
         self._check_timestamp(link)
         return SignOut(done, canonical_name(link.username), self._enrolment)
 

@@ -63,9 +63,8 @@ def _same(value: bytes) -> bytes:
 
 
 def _decoded(text: bytes) -> bytes:
-    standard = text.translate(bytes.maketrans(_URL_SAFE, _STANDARD))
     try:
-        return b64decode(standard + b"=" * (-len(standard) % 4))
+        return b64decode(_padded(_standard(text)))
     except (binascii.Error, ValueError):
         return b""
 
