@@ -25,6 +25,7 @@ from ssogate.http.cookies import TOKEN_BYTES, cookie_name
 from ssogate.http.log import log
 from ssogate.http.pages import reply_json
 from ssogate.http.scrub import Scrubber
+from ssogate.http.site import OWN
 from ssogate.login.chooser import SIGNED_OUT, Chooser
 from ssogate.login.signed_link import SignedLink
 from ssogate.middleware.boundary import Boundary
@@ -38,15 +39,14 @@ from ssogate.model import Address, Clock, Endpoint
 from ssogate.policy import decide
 from ssogate.policy.networks import networks
 from ssogate.sessions import Keeper
-from ssogate.settings import DEFAULT_FILE, Loaded, load
+from ssogate.settings import CONFIG_VARIABLE, DEFAULT_FILE, Loaded, load
 from ssogate.storage import SQLiteStore, Store
 from ssogate.upstream.settings import open_routes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-HEALTH = "/_sso/health"
-
+HEALTH = f"{OWN}health"
 
 # What `prepare` checked in the arbiter, for the workers that it forks: they serve that and nothing
 # else, however late they start and whatever stands in the files by then.
@@ -121,7 +121,8 @@ class SSOGate:
 
     def __init__(self, app: WSGIApplication, config: str | Path = DEFAULT_FILE) -> None:
         loaded = load(Path(config), proxying=False)
-        _tell(loaded.warnings)
+        for warning in loaded.warnings:
+            log.warning("configuration", problem=str(warning))
         self.gate = open_gate(loaded)
         self.app = stack(self.gate, Wrapped(app), identity=loaded.settings.identity)
 
@@ -169,7 +170,7 @@ def paste_filter(
 
 
 def _config(config: str | Path | None) -> Path:
-    return Path(config or os.environ.get("SSOGATE_CONFIG") or DEFAULT_FILE)
+    return Path(config or os.environ.get(CONFIG_VARIABLE) or DEFAULT_FILE)
 
 
 def health(request: Request) -> Response:
@@ -189,11 +190,6 @@ def _trusts(loaded: Loaded) -> Callable[[Address | None], bool]:
     known = networks(network for network in listed if network != "unix")
     unix = "unix" in listed
     return lambda peer: unix if peer is None else peer in known
-
-
-def _tell(warnings: Iterable[Problem]) -> None:
-    for warning in warnings:
-        log.warning("configuration", problem=str(warning))
 
 
 def _log_to_stderr() -> None:

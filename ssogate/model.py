@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request, Response
@@ -172,7 +172,10 @@ class SignOut:
     """Whose users `username` may name; goes with it."""
 
 
-Endpoint = Callable[["Request"], "Response | SignIn | SignOut"]
+Reply: TypeAlias = "Response | LocalPath | SignIn | SignOut"
+"""What an endpoint answers; a `LocalPath` is where the visitor is sent on to."""
+
+Endpoint = Callable[["Request"], Reply]
 """What answers one of the gate's own addresses: it returns data and touches no session."""
 
 

@@ -19,13 +19,14 @@ from pydantic import Field
 from ssogate.config import Document, HostPattern, Network, Settings, Url, read
 from ssogate.errors import ConfigurationError, Problem
 from ssogate.http.identity import DEFAULT_HEADERS
-from ssogate.http.site import Opening, Site
+from ssogate.http.site import OWN, Opening, Site
 from ssogate.login.signed_link import SignedLinkSettings, link_problems
 from ssogate.policy import Policy, PolicySettings, load_policies, policy_files
 from ssogate.sessions import SessionSettings
 from ssogate.upstream.settings import IdentityHeaders, RouteSettings, UpstreamSettings
 
 DEFAULT_FILE = Path("gateway.yaml")
+CONFIG_VARIABLE = "SSOGATE_CONFIG"  # of the environment; names another file
 
 
 class StoreSettings(Settings):
@@ -185,10 +186,9 @@ def _login_checks(document: Document, settings: GatewaySettings) -> Iterator[Pro
             if getattr(sender, field) in earlier:
                 message = f"another way in has this {field} already"
                 yield document.problem(("login", number, field), message)
-        if sender.path.startswith("/_sso/"):
-            yield document.problem(
-                ("login", number, "path"), "/_sso/ is the gate's own: choose another"
-            )
+        if sender.path.startswith(OWN):
+            message = f"{OWN} is the gate's own: choose another"
+            yield document.problem(("login", number, "path"), message)
     for message, warning in link_problems(settings.login):
         yield document.problem(("login",), message, warning=warning)
 

@@ -80,7 +80,8 @@ def one_request(folder: Path, *, rules: int, sessions: int) -> tuple[list[str], 
         gate = open_gate(settings)
         assert isinstance(gate.store, SQLiteStore)
         fill(gate.store, sessions, str(folder))
-        routes = open_routes(settings.settings.routes, settings.settings.upstreams)
+        tree = settings.settings
+        routes = open_routes(tree.routes, tree.upstreams, tree.identity)
         app = stack(gate, ReverseProxy(routes), identity={})
 
         def ask() -> None:

@@ -33,16 +33,16 @@ class Beyond:
 
 
 def beyond(loaded: Loaded, target: Target, identity: Identity | None) -> Beyond:
-    if not loaded.settings.routes:
+    settings = loaded.settings
+    if not settings.routes:
         place = "the wrapped app"
-        return Beyond(place, "", target.path, _headers(identity, loaded.settings.identity))
-    routes = open_routes(loaded.settings.routes, loaded.settings.upstreams)
+        return Beyond(place, "", target.path, _headers(identity, settings.identity))
+    routes = open_routes(settings.routes, settings.upstreams, settings.identity)
     route = routes.find(target)
     if route is None:
         return Beyond("no route leads anywhere (404)")
     try:
         path = route.upstream_path(target)
-        path += f"?{target.query}" if target.query else ""
         headers = _headers(identity, route.identity)
     except GateError as error:
         return Beyond(f"refused there: {error.code}, {error.detail}")
@@ -52,7 +52,7 @@ def beyond(loaded: Loaded, target: Target, identity: Identity | None) -> Beyond:
 def _leading(route: Route, path: str, headers: tuple[tuple[str, str], ...]) -> Beyond:
     where = f"route {route.host}{route.path or '/'}"
     if isinstance(route.to, Redirect):
-        url = route.to.url.rstrip("/") + path if route.to.keep_path else route.to.url
+        url = route.to.location(path)
         return Beyond(f"{where} redirects to {url} ({route.to.status})", "", url)
     place = f"{where} leads to {route.to.name} ({route.to.origin}), which is asked for {path}"
     return Beyond(place, route.to.name, path, headers)

@@ -22,12 +22,10 @@ from ssogate.app import Gate, open_gate
 from ssogate.errors import ConfigurationError, Problem, StoreFailure
 from ssogate.http.identity import canonical_name
 from ssogate.model import User
-from ssogate.settings import DEFAULT_FILE, load
+from ssogate.settings import CONFIG_VARIABLE, DEFAULT_FILE, load
 
 NO, MISTAKE = 1, 2
 """Exit statuses: the answer is no; the command or the configuration is wrong."""
-
-CONFIG_VARIABLE = "SSOGATE_CONFIG"
 
 config_option = click.option(
     "--config",

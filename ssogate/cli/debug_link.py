@@ -6,29 +6,27 @@ transaction that is always undone.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from urllib.parse import unquote
+from contextlib import contextmanager, suppress
 
 from ssogate.app import Gate
-from ssogate.cli.console import Mistake, say
+from ssogate.cli.console import say
 from ssogate.directory import admit
 from ssogate.errors import GateError
 from ssogate.http.identity import canonical_name
 from ssogate.http.redirects import url_host
 from ssogate.http.site import host_matches
-from ssogate.login.signed_link import SignedLinkSettings
-from ssogate.login.signed_link.diagnose import examine
+from ssogate.login.signed_link import SignedLinkSettings, diagnose
 from ssogate.login.signed_link.finding import Finding, shown, told
 from ssogate.model import Proof, SignIn
+from ssogate.storage import Store
 
 
-def debug(gate: Gate, url: str, sender: str | None, now: float) -> bool:
-    """Print what is right and wrong with a link; give whether all of it is right."""
+def debug(gate: Gate, url: str, settings: SignedLinkSettings, now: float) -> bool:
+    """Print what is right and wrong with a sender's link; give whether all of it is right."""
     senders = gate.loaded.settings.login
-    settings = _whose(senders, url, sender)
     groups = gate.loaded.policy.groups
-    found = examine(url, settings, now=now, others=senders, policy_groups=groups)
+    found = diagnose(url, settings, now=now, others=senders, policy_groups=groups)
     *steps, verdict = found.findings
     findings = [*_site(gate, url), *steps]
     if found.sign_in:
@@ -39,21 +37,6 @@ def debug(gate: Gate, url: str, sender: str | None, now: float) -> bool:
     for finding in (*findings, verdict):
         say(f"{'✓' if finding.ok else '✗'} {finding.title}: {finding.detail}")
     return verdict.ok
-
-
-def _whose(
-    senders: tuple[SignedLinkSettings, ...], url: str, name: str | None
-) -> SignedLinkSettings:
-    """The sender that is named, or else the one whose path it is, or else the only one."""
-    path = unquote(re.sub(r"\Ahttps?://[^/?#]*", "", url).partition("?")[0])
-    if name is None:
-        named = [sender for sender in senders if sender.path == path] or [*senders]
-    else:
-        named = [sender for sender in senders if sender.name == name]
-    if len(named) != 1:
-        known = ", ".join(sender.name for sender in senders) or "none"
-        raise Mistake(f"whose link is this? Give --sender, one of: {known}")
-    return named[0]
 
 
 def _site(gate: Gate, url: str) -> Iterator[Finding]:
@@ -69,7 +52,15 @@ def _site(gate: Gate, url: str) -> Iterator[Finding]:
 
 
 class _Undone(Exception):
-    """Ends a transaction without a trace."""
+    pass
+
+
+@contextmanager
+def _undone(store: Store) -> Iterator[None]:
+    """A transaction that leaves no trace."""
+    with suppress(_Undone), store.transaction():
+        yield
+        raise _Undone
 
 
 def _account(gate: Gate, sign_in: SignIn, now: int) -> Iterator[Finding]:
@@ -77,14 +68,11 @@ def _account(gate: Gate, sign_in: SignIn, now: int) -> Iterator[Finding]:
     store = gate.store
     known = store.users.get(canonical_name(sign_in.assertion.username))
     try:
-        with store.transaction():
+        with _undone(store):
             identity = admit(store.users, sign_in.assertion, sign_in.enrolment, now)
-            raise _Undone
     except GateError as error:
         yield Finding(False, "account", told(error))
         return
-    except _Undone:
-        pass
     groups = ", ".join(sorted(identity.groups)) or "no group"
     if known is None:
         yield Finding(True, "account", f"would be created, in {shown(groups)}")
@@ -97,13 +85,8 @@ def _account(gate: Gate, sign_in: SignIn, now: int) -> Iterator[Finding]:
 def _spent(gate: Gate, proof: Proof | None) -> Iterator[Finding]:
     if proof is None:
         return
-    fresh = False
-    try:
-        with gate.store.transaction():
-            fresh = gate.store.one_time.spend(proof.key, until=proof.until)
-            raise _Undone
-    except _Undone:
-        pass
+    with _undone(gate.store):
+        fresh = gate.store.one_time.spend(proof.key, until=proof.until)
     if fresh:
         yield Finding(True, "single use", "not used yet, and not used up by this question")
     else:

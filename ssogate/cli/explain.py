@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -28,7 +28,7 @@ from ssogate.cli.console import (
 from ssogate.errors import GateError
 from ssogate.http.environ import parse_address
 from ssogate.http.identity import canonical_name, group_name
-from ssogate.middleware.endpoints import OWN
+from ssogate.http.site import OWN
 from ssogate.model import Address, Identity, Outcome
 from ssogate.settings import Loaded
 
@@ -157,15 +157,7 @@ def _identity(gate: Gate, name: str | None, groups: str | None) -> Identity | No
         note = "is deactivated, so is nobody to the gate"
         click.echo(f"note: {printable(known.identity.username)} {note}", err=True)
         return None
-    who = known.identity
-    return Identity(
-        who.subject,
-        who.username,
-        who.canonical,
-        who.name,
-        who.email,
-        who.groups if chosen is None else chosen,
-    )
+    return known.identity if chosen is None else replace(known.identity, groups=chosen)
 
 
 def _groups(text: str | None) -> frozenset[str] | None:

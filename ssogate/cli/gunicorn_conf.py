@@ -2,7 +2,8 @@
 
 A gunicorn.conf.py of your own begins with `from ssogate.cli.gunicorn_conf import *` and goes on
 with your settings. At the start all of it is judged together with gateway.yaml and the policies,
-and a mistake stops the start with exit status 2; at a reload it is told, and what works goes on.
+and a mistake stops the start with exit status 2. At a reload (SIGHUP) a mistake in gateway.yaml or
+the policies is told, and what works goes on; a server setting that became unsafe stops the server.
 """
 
 from __future__ import annotations

@@ -12,8 +12,9 @@ import click
 from ssogate.app import Gate
 from ssogate.cli.console import Mistake, answer, config_option, opened, printable
 from ssogate.cli.debug_link import debug
-from ssogate.login.signed_link import SignedLinkSettings, make_query, sign
-from ssogate.login.signed_link.diagnose import MAX_URL, examine
+from ssogate.login.signed_link import SignedLinkSettings, diagnose, make_query, sign
+from ssogate.login.signed_link.diagnose import MAX_URL, path_of
+from ssogate.login.signed_link.link import REQUIRED
 from ssogate.settings import Loaded
 
 
@@ -55,7 +56,9 @@ def link(
     with opened(config) as gate:
         if broken is not None:
             _only_debugging(fields)
-            answer(debug(gate, _url(broken), sender, time.time()))
+            url = _url(broken)
+            settings = _sender(gate.loaded, sender, path_of(url))
+            answer(debug(gate, url, settings, time.time()))
         settings = _sender(gate.loaded, sender)
         if not no_timestamp:
             fields["t"] = str(int(time.time()) if signed_at is None else signed_at)
@@ -76,24 +79,28 @@ def _only_debugging(fields: dict[str, str | None]) -> None:
         raise click.UsageError(f"--debug takes a link apart, --{given[0]} makes one: give one.")
 
 
-def _sender(loaded: Loaded, name: str | None) -> SignedLinkSettings:
+def _sender(loaded: Loaded, name: str | None, path: str = "") -> SignedLinkSettings:
+    """The sender that is named, or else the one whose path it is, or else the only one."""
     senders: Sequence[SignedLinkSettings] = loaded.settings.login
     names = ", ".join(sender.name for sender in senders)
     if not senders:
         raise Mistake("gateway.yaml has no sender of signed links: add one below `login:`")
-    if name is None and len(senders) > 1:
-        raise Mistake(f"there are several senders: give --sender, one of {names}")
-    found = next((sender for sender in senders if name in (None, sender.name)), None)
-    if found is None:
+    if name is None:
+        found = [sender for sender in senders if sender.path == path] or senders
+    else:
+        found = [sender for sender in senders if sender.name == name]
+    if not found:
         raise Mistake(f"there is no sender {printable(name or '')}: known are {names}")
-    return found
+    if len(found) > 1:
+        raise Mistake(f"there are several senders: give --sender, one of {names}")
+    return found[0]
 
 
 def _made(
     loaded: Loaded, settings: SignedLinkSettings, fields: dict[str, str | None], *, logout: bool
 ) -> str:
-    required = ("username",) if logout else ("username", "name", "email")
-    missing = [f"--{name}" for name in required if not fields[name]]
+    mode = "logout" if logout else "login"
+    missing = [f"--{name}" for name in REQUIRED[mode] if not fields[name]]
     if missing:
         raise click.UsageError(f"A link needs {', '.join(missing)}.")
     given = {name: value for name, value in fields.items() if value is not None}
@@ -103,13 +110,13 @@ def _made(
         make_query(given),
         settings.secrets[0].bytes,
         algorithm=settings.algorithm,
-        mode="logout" if logout else "login",
+        mode=mode,
     )
 
 
 def _warn(gate: Gate, settings: SignedLinkSettings, url: str) -> None:
     """Say so if the gate would not take what was just made."""
     groups = gate.loaded.policy.groups
-    for finding in examine(url, settings, now=time.time(), policy_groups=groups).findings:
+    for finding in diagnose(url, settings, now=time.time(), policy_groups=groups).findings:
         if not finding.ok:
             click.echo(f"note: {finding.title}: {finding.detail}", err=True)

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from ssogate.app import prepare
-from ssogate.cli.console import CONFIG_VARIABLE, config_option
+from ssogate.cli.console import config_option
 from ssogate.cli.server_settings import PACKAGED, server_file
+from ssogate.settings import CONFIG_VARIABLE
 
 APP = "ssogate.app:gateway()"
 

@@ -5,7 +5,7 @@ file becomes one and how its mistakes are told (all at once, with file, line and
 """
 
 from ssogate.config.load import Document, document, read
-from ssogate.config.net import HeaderName, HostName, HostPattern, Network, Url
+from ssogate.config.net import HeaderName, HostPattern, Network, Url
 from ssogate.config.schema import schema
 from ssogate.config.secret import Secret
 from ssogate.config.values import Duration, Settings, Size
@@ -14,7 +14,6 @@ __all__ = [
     "Document",
     "Duration",
     "HeaderName",
-    "HostName",
     "HostPattern",
     "Network",
     "Secret",

@@ -103,11 +103,6 @@ class Url(str):
         return self._parts.netloc.rpartition(":")[0] if self._parts.port else self._parts.netloc
 
     @property
-    def port(self) -> int:
-        """The default port where none is written."""
-        return self._parts.port or _PORTS[self.scheme]
-
-    @property
     def path(self) -> str:
         """Begins with a slash."""
         return self._parts.path
@@ -214,19 +209,13 @@ def header_name(text: Any) -> str:
     return text
 
 
-HostName = Annotated[
-    str,
-    BeforeValidator(host_name),
-    WithJsonSchema({"type": "string", "examples": ["app.example", "192.0.2.7", "[2001:db8::7]"]}),
-]
-"""A host in lower case, as `http.target` gives it: a DNS name, or an IP literal."""
-
 HostPattern = Annotated[
     str,
     BeforeValidator(host_pattern),
     WithJsonSchema({"type": "string", "examples": ["app.example", "*.example.com"]}),
 ]
-"""A host, or `*.example.com` for every host below one, at any depth, but not itself."""
+"""A host in lower case, as `http.target` gives it: a DNS name, or an IP literal; or
+`*.example.com` for every host below one, at any depth, but not itself."""
 
 Network = Annotated[
     IPv4Network | IPv6Network,

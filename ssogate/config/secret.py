@@ -1,7 +1,7 @@
 """A secret of the configuration: it stands in the environment or in a file of its own, never here.
 
 It is read once, when the configuration is checked, and then shows itself to nobody who does not
-ask by name (`reveal()`, `.bytes`): not in a repr, an error, a dump, a schema or a pickle.
+ask by name (`.bytes`): not in a repr, an error, a dump, a schema or a pickle.
 """
 
 from __future__ import annotations
@@ -40,10 +40,6 @@ class Secret:
     def bytes(self) -> _Bytes:
         """The secret itself, UTF-8. Never log it."""
         return self._value
-
-    def reveal(self) -> str:
-        """The secret itself, as text. Never log it."""
-        return self._value.decode()
 
     def __repr__(self) -> str:
         return "***"

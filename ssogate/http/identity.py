@@ -136,7 +136,7 @@ def identity_headers(identity: Identity, names: Mapping[str, str]) -> tuple[tupl
     return _headers(identity, tuple(names.items()))
 
 
-@lru_cache(maxsize=1024)  # both are frozen values: what was written once is written so again
+@lru_cache(maxsize=8192)  # both are frozen values: what was written once is written so again
 def _headers(identity: Identity, names: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     return tuple((name, header_value(_FIELDS[field](identity))) for name, field in names)
 

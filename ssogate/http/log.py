@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 MAX_LOGGED = 256  # characters of a text that a visitor chose
 
-# A query whose `?` a mail program escaped is still a query, and `;jsessionid=…` is a session.
-_END_OF_PATH = re.compile(r"[?#;]|%(?:3[FfBb]|23)")
+# A query whose `?` somebody escaped (once, or each time that a link was passed on), or wrote as `&`
+# or `/`, is still a query, and `;jsessionid=…` is a session.
+_END_OF_PATH = re.compile(r"[?#;&=]|%(?:25)*(?:3[FfBbDd]|2[36])")
 
 log: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
     logging.getLogger("ssogate"),

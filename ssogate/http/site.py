@@ -10,6 +10,9 @@ from ssogate.errors import UnknownHost
 from ssogate.http.target import parse_host, parse_target
 from ssogate.model import Target
 
+OWN = "/_sso/"
+"""Addresses below it are the gate's, whether or not there is anything."""
+
 
 def host_matches(pattern: str, host: str) -> bool:
     """`*.example.com` means every host below example.com, at any depth, but not itself."""

@@ -12,7 +12,8 @@ route lets through), the target carries every reading, and whoever decides takes
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, partial
 from ipaddress import IPv6Address
 from typing import NoReturn
 from urllib.parse import unquote_to_bytes
@@ -23,7 +24,7 @@ from ssogate.model import Target
 MAX_TARGET = 8190  # bytes; gunicorn's own ceiling for a request line is 8190
 
 # RFC 9110, section 5.6.2 in capitals: methods are case-sensitive, and `get` is nobody's method.
-_METHOD = re.compile(r"[A-Z][A-Z0-9_\-]{0,31}")
+METHOD = re.compile(r"[A-Z][A-Z0-9_\-]{0,31}")
 _REFUSED_METHODS = frozenset({"TRACE", "TRACK", "CONNECT", "DEBUG"})
 
 # The ordinary path, which is its own canonical form: no escape, no empty or dot segment, no ";".
@@ -61,7 +62,7 @@ def parse_target(
     Raises `BadTarget`, `BadHost`, `BadHeaders` (an absolute form for another host, RFC 9112,
     section 3.2.2) and `MethodRefused`.
     """
-    if not _METHOD.fullmatch(method) or method in _REFUSED_METHODS:
+    if not METHOD.fullmatch(method) or method in _REFUSED_METHODS:
         raise MethodRefused(f"method {method[:40]!r}")
     host, _ = parse_host(host_header)
     raw_path, query = _split(raw_target, host)
@@ -153,32 +154,67 @@ def _decoded(path: str) -> str:
 def _readings(
     path: str, text: str, *, encoded_slash: bool, double_slash: bool
 ) -> tuple[tuple[str, ...], ...]:
-    """Every way in which servers cut the path into segments; the literal one first."""
-    readings = [tuple(unquote_to_bytes(part).decode("utf-8") for part in path[1:].split("/"))]
-    if "%2F" in path:
-        if not encoded_slash:
-            _refuse("an encoded slash")
-        readings.append(tuple(text[1:].split("/")))
-    if ";" in text:  # servlet containers drop each segment's parameters before they route
-        readings += [tuple(s.partition(";")[0] for s in reading) for reading in readings]
-    if "?" in text or "#" in text:
-        readings += map(_reparsed, tuple(readings))
+    """Every way in which servers cut the path into segments; the literal one first.
+
+    Behind one server stands another, so what each leaves is read again by all of them.
+    """
+    if "%2F" in path and not encoded_slash:
+        _refuse("an encoded slash")
+    literal = tuple(unquote_to_bytes(part).decode("utf-8") for part in path[1:].split("/"))
+    views = [view for sign, view in _VIEWS.items() if sign in text]
+    readings = _seen_through(views, literal)
     if any(segment.strip() in (".", "..") for reading in readings for segment in reading):
         _refuse("a dot segment")
     if any("" in reading[:-1] for reading in readings):
         if not double_slash:
             _refuse("an empty segment")
-        readings += [(*filter(None, reading[:-1]), reading[-1]) for reading in readings]
-    return tuple(dict.fromkeys(readings))
+        readings = _seen_through([*views, _squeezed], literal)
+    return readings
 
 
-def _reparsed(reading: tuple[str, ...]) -> tuple[str, ...]:
+def _seen_through(views: Iterable[_View], literal: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Every reading that comes of the literal one by any of the views, in any order."""
+    readings = {literal: None}
+    waiting = [literal]
+    while waiting:
+        reading = waiting.pop()
+        found = [seen for view in views if (seen := view(reading)) not in readings]
+        readings.update(dict.fromkeys(found))
+        waiting += dict.fromkeys(found)
+    return tuple(readings)
+
+
+def _split_anew(reading: tuple[str, ...]) -> tuple[str, ...]:
+    """A slash that was encoded separates segments like any other."""
+    return tuple("/".join(reading).split("/"))
+
+
+def _without_parameters(reading: tuple[str, ...]) -> tuple[str, ...]:
+    """Servlet containers drop each segment's parameters before they route."""
+    return tuple(segment.partition(";")[0] for segment in reading)
+
+
+def _cut_at(mark: str, reading: tuple[str, ...]) -> tuple[str, ...]:
     """What is left for a server that parses the decoded path as a URL once more, as Apache did
     that served `/admin.php%3Fx.php` as /admin.php (CVE-2024-38473)."""
     for number, segment in enumerate(reading):
-        if cut := re.search(r"[?#]", segment):
-            return (*reading[:number], segment[: cut.start()])
+        if mark in segment:
+            return (*reading[:number], segment.partition(mark)[0])
     return reading
+
+
+def _squeezed(reading: tuple[str, ...]) -> tuple[str, ...]:
+    return (*filter(None, reading[:-1]), reading[-1])
+
+
+_View = Callable[[tuple[str, ...]], tuple[str, ...]]
+# By the sign that a path must hold to be seen so.
+_VIEWS: Mapping[str, _View] = {
+    "/": _split_anew,
+    ";": _without_parameters,
+    "?": partial(_cut_at, "?"),
+    "#": partial(_cut_at, "#"),
+}
 
 
 def _refuse(reason: str) -> NoReturn:

@@ -12,6 +12,7 @@ from ssogate.http.framing import body_length
 from ssogate.http.pages import refusal
 from ssogate.http.scrub import Scrubber
 from ssogate.http.site import Site
+from ssogate.http.target import parse_host
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -48,8 +49,16 @@ class Edge:
         except GateError as error:
             return refusal(error, environ)(environ, start_response)
         environ[env.TARGET] = target
+        environ["HTTP_HOST"] = _authority(target.host, environ["HTTP_HOST"])
         environ["PATH_INFO"] = env.path_info(target)
         uri = f"{target.path}?{target.query}" if target.query else target.path
         environ["RAW_URI"] = environ["REQUEST_URI"] = uri
         environ["QUERY_STRING"] = target.query
         return self.app(environ, start_response)
+
+
+def _authority(host: str, header: str) -> str:
+    """The Host header as it was judged: an app that takes `APP.Example.` for a name that it does
+    not know would serve its default site instead."""
+    _, port = parse_host(header)
+    return f"{host}:{port}" if port else host

@@ -6,23 +6,22 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from werkzeug.wrappers import Request
+from werkzeug.wrappers import Request, Response
 
 from ssogate.directory import owns
 from ssogate.errors import GateError, NoRoute
 from ssogate.http import environ as env
 from ssogate.http.audience import prefers_json, wants_page
-from ssogate.http.cookies import end_cookie, set_cookie
+from ssogate.http.cookies import end_cookie, is_own_cookie, set_cookie
 from ssogate.http.log import log
 from ssogate.http.pages import redirect, refusal
 from ssogate.http.redirects import HOME
-from ssogate.model import Endpoint, Session, SignIn, SignOut
+from ssogate.http.site import OWN
+from ssogate.model import Endpoint, LocalPath, Session, SignIn, SignOut
 from ssogate.sessions import Keeper
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-OWN = "/_sso/"  # addresses below it are the gate's, whether or not there is anything
 
 
 class Endpoints:
@@ -58,7 +57,9 @@ class Endpoints:
             # Who follows a link is a person, whatever the program calls itself.
             by_link = environ["REQUEST_METHOD"] != "POST" and not prefers_json(environ)
             as_page = by_link or wants_page(environ)
-            response = refusal(error, environ, rule=path, as_page=as_page)
+            # Below OWN a visitor may write anything: only an address that there is names itself.
+            rule = OWN if endpoint is None else path
+            response = refusal(error, environ, rule=rule, as_page=as_page)
         return response(environ, start_response)
 
     def _reply(self, environ: WSGIEnvironment, endpoint: Endpoint) -> WSGIApplication:
@@ -67,7 +68,7 @@ class Endpoints:
             return self._sign_in(environ, reply)
         if isinstance(reply, SignOut):
             return self._sign_out(environ, reply)
-        return reply
+        return self._onward(reply) if isinstance(reply, LocalPath) else reply
 
     def _sign_in(self, environ: WSGIEnvironment, sign_in: SignIn) -> WSGIApplication:
         current = env.session(environ)
@@ -80,11 +81,13 @@ class Endpoints:
             client=str(env.client(environ)),
             request_id=env.request_id(environ),
         )
-        # Never on to an address of our own: a link must not sign out again, or in by another one.
-        path = sign_in.return_to.text.partition("?")[0]
-        response = redirect(HOME.text if path in self.table else sign_in.return_to.text)
+        response = self._onward(sign_in.return_to)
         response.headers["Set-Cookie"] = set_cookie(session.token, secure=self.secure)
         return response
+
+    def _onward(self, to: LocalPath) -> Response:
+        """Never to an address of our own: a link must not sign out again, or in by another one."""
+        return redirect(HOME.text if to.text.partition("?")[0] in self.table else to.text)
 
     def _sign_out(self, environ: WSGIEnvironment, sign_out: SignOut) -> WSGIApplication:
         response = sign_out.reply
@@ -94,7 +97,8 @@ class Endpoints:
             as_page = response.mimetype != "application/json"  # as the method would have replied
             return refusal(error, environ, as_page=as_page)
         log.info("signed out", sessions=ended, request_id=env.request_id(environ))
-        if sign_out.username is None:
+        # Only for who sent it: a form of another site, which comes without, must not take it away.
+        if sign_out.username is None and is_own_cookie(environ.get("HTTP_COOKIE", "")):
             response.headers["Set-Cookie"] = end_cookie(secure=self.secure)
         return response
 

@@ -54,11 +54,10 @@ class ReverseProxy:
         self, environ: WSGIEnvironment, target: Target, route: Route, upstream: Upstream
     ) -> Answer:
         _refuse_upgrade(environ.get("HTTP_UPGRADE"))
-        path = route.upstream_path(target)
         request_id = env.request_id(environ)
         request = Outgoing(
             method=target.method,
-            path=f"{path}?{target.query}" if target.query else path,
+            path=route.upstream_path(target),
             lines=self._request_lines(environ, route, upstream, request_id),
             body=_body(environ, route.max_body),
             request_id=request_id,
@@ -87,13 +86,10 @@ class ReverseProxy:
     def _answer_headers(
         self, environ: WSGIEnvironment, route: Route, upstream: Upstream, answer: Answer
     ) -> list[tuple[str, str]]:
-        def relocate(location: str) -> str:
-            return _relocated(location, environ, route, upstream)
-
         headers = response_headers(
             answer.fields,
             connection=answer.connection,
-            relocate=relocate,
+            relocate=lambda location: _relocated(location, environ, route, upstream),
         )
         if env.private(environ):
             keep_private(headers)
@@ -102,10 +98,7 @@ class ReverseProxy:
 
 def _redirect(route: Route, to: Redirect, target: Target) -> WSGIApplication:
     """The host comes from the configuration alone; the path is the judged one."""
-    location = to.url
-    if to.keep_path:
-        location = location.rstrip("/") + route.upstream_path(target)
-        location += f"?{target.query}" if target.query else ""
+    location = to.location(route.upstream_path(target))
     return redirect(_NOT_GRAPHIC.sub(_escaped, location), status=to.status)
 
 

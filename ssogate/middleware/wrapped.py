@@ -9,18 +9,12 @@ from typing import TYPE_CHECKING, Any
 from ssogate.errors import BadBody
 from ssogate.http import environ as env
 from ssogate.http.cookies import other_cookies
+from ssogate.http.framing import body_length
 from ssogate.http.pages import refusal
-from ssogate.upstream.headers import keep_private, response_headers
+from ssogate.upstream.headers import METHOD_OVERRIDE_KEYS, keep_private, response_headers
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-# They make an app do something else than the policies have judged.
-_METHOD_OVERRIDES = (
-    "HTTP_X_HTTP_METHOD_OVERRIDE",
-    "HTTP_X_HTTP_METHOD",
-    "HTTP_X_METHOD_OVERRIDE",
-)
 
 
 class Wrapped:
@@ -46,7 +40,12 @@ class Wrapped:
             return start_response(status, kept, exc_info)
 
         try:
-            return self.app(environ, begin)
+            answer = self.app(environ, begin)
+            if isinstance(answer, list | tuple) or body_length(environ) is None:
+                return answer
+            begun = _begun(answer)
+            next(begun)
+            return begun
         except UnreadableBody as error:
 
             def begin_anew(status: str, headers: list[tuple[str, str]]) -> Any:
@@ -55,13 +54,27 @@ class Wrapped:
             return refusal(error, environ)(environ, begin_anew)  # type: ignore[arg-type]
 
 
+def _begun(answer: Iterable[bytes]) -> Iterator[bytes]:
+    """The answer of an app that may read the body only when it is asked for the first block: the
+    caller takes one empty block, and so learns before anybody else whether that could be read."""
+    try:
+        blocks = iter(answer)
+        first = next(blocks, b"")
+        yield b""
+        yield first
+        yield from blocks
+    finally:
+        if close := getattr(answer, "close", None):
+            close()
+
+
 def _prepare(environ: WSGIEnvironment) -> None:
     cookies = other_cookies(environ.get("HTTP_COOKIE", ""))
     if cookies:
         environ["HTTP_COOKIE"] = cookies
     else:
         environ.pop("HTTP_COOKIE", None)
-    for key in _METHOD_OVERRIDES:
+    for key in METHOD_OVERRIDE_KEYS:
         environ.pop(key, None)
     environ["HTTP_X_REQUEST_ID"] = env.request_id(environ)
     length = environ.get("CONTENT_LENGTH") or None

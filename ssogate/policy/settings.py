@@ -23,13 +23,13 @@ from pydantic import (
 
 from ssogate.config import HostPattern, Network, Settings
 from ssogate.http.identity import canonical_name, group_name
+from ssogate.http.target import METHOD
 from ssogate.model import Address
 from ssogate.policy.compile import Case
 from ssogate.policy.pattern import UNPRINTABLE, Pattern, parse_pattern
 
 MAX_RULE_NAME = 100  # characters; it stands in every log line of a refusal
 
-_METHOD = re.compile(r"[A-Z][A-Z0-9_\-]{0,31}")
 _REQUEST = re.compile(r"(?P<method>[A-Z][A-Z0-9_\-]*) (?:https?://(?P<host>[^/?]+))?(?P<raw>.*)")
 
 
@@ -56,7 +56,7 @@ def _pattern(value: Any) -> Pattern:
 
 def _method(value: Any) -> str:
     text = _text(value)
-    if not _METHOD.fullmatch(text):
+    if not METHOD.fullmatch(text):
         raise ValueError("methods are written in capitals, as in [GET, POST]")
     return text
 

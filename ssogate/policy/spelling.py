@@ -18,11 +18,21 @@ _ABSENT = ". "  # Windows drops them from the end of a name
 _SHORT_NAME = re.compile(r"[^.~]+~[0-9]+(?:\.[^.]*)?")
 
 
+# Unicode's Default_Ignorable_Code_Point: ext4 and HFS+ overlook them when they look for a name.
+_IGNORABLE = re.compile(
+    r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    r"\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3"
+    r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+
+
 def fold(text: str) -> str:
-    """Give the form in which names are compared: canonical caseless matching (Unicode, D145)."""
+    """Give the form in which names are compared: caseless matching (Unicode, D145) without what
+    nobody sees."""
     if text.isascii():
         return text.lower()
-    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", text).casefold())
+    seen = _IGNORABLE.sub("", unicodedata.normalize("NFD", text))
+    return unicodedata.normalize("NFD", seen.casefold())
 
 
 def fold_pattern(pattern: Pattern) -> Pattern:

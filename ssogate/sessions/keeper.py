@@ -6,8 +6,8 @@ proof is spent, the user admitted, the old session ended and the new one written
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from pydantic import model_validator
@@ -96,42 +96,46 @@ class Keeper:
         now = int(self.clock())
         token = self.new_token()
         proof = sign_in.proof
-        try:
-            with self.store.transaction():
-                if proof and not self.store.one_time.spend(proof.key, until=proof.until):
-                    raise LinkExpired("the link was used already")
-                identity = self.admit(sign_in.assertion, sign_in.enrolment, now)
-                record = SessionRecord(
-                    key=session_key(token),
-                    subject=identity.subject,
-                    method=sign_in.method,
-                    proof=proof.key if proof else "",
-                    opened_at=now,
-                    seen_at=now,
-                    expires_at=now + int(self.settings.lifetime),
-                )
-                if current:
-                    self.store.sessions.delete(current.record.key)
-                self.store.sessions.put(record)
-                idle_since = now - int(self.settings.idle)
-                self.store.sessions.purge(expired_at=now, idle_since=idle_since)
-        except StoreFailure as error:
-            raise DatabaseError(str(error)) from error
+        with _translated(), self.store.transaction():
+            if proof and not self.store.one_time.spend(proof.key, until=proof.until):
+                raise LinkExpired("the link was used already")
+            identity = self.admit(sign_in.assertion, sign_in.enrolment, now)
+            record = SessionRecord(
+                key=session_key(token),
+                subject=identity.subject,
+                method=sign_in.method,
+                proof=proof.key if proof else "",
+                opened_at=now,
+                seen_at=now,
+                expires_at=now + int(self.settings.lifetime),
+            )
+            if current:
+                self.store.sessions.delete(current.record.key)
+            self.store.sessions.put(record)
+            idle_since = now - int(self.settings.idle)
+            self.store.sessions.purge(expired_at=now, idle_since=idle_since)
         return Session(record, identity, token)
 
     def close(self, session: Session) -> None:
         """End a session. Raises `DatabaseError`: the visitor must not believe it ended."""
-        try:
+        with _translated():
             self.store.sessions.delete(session.record.key)
-        except StoreFailure as error:
-            raise DatabaseError(str(error)) from error
 
     def close_all(self, canonical: str, owns: Callable[[User], bool]) -> int:
-        """End all sessions of a user whom `owns` accepts; give their number."""
-        try:
+        """End all sessions of a user whom `owns` accepts; give their number.
+
+        Raises `DatabaseError`.
+        """
+        with _translated():
             user = self.store.users.get(canonical)
             if user is None or not owns(user):
                 return 0
             return self.store.sessions.delete_subject(user.identity.subject)
-        except StoreFailure as error:
-            raise DatabaseError(str(error)) from error
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except StoreFailure as error:
+        raise DatabaseError(str(error)) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ssogate.model import Session
 
 # What a lost signal could cost (somebody removes the store's files under a running gate).
-KEPT_SECONDS = 10
+KEPT_SECONDS = 30
 GENERATION = 10_000  # sessions, some 2 KiB each
 
 

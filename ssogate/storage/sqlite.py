@@ -150,13 +150,17 @@ class SQLiteStore:
         with suppress(FileExistsError):
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL, 0o600))
         connection = self.connection()
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        # In this order: whoever makes the tables at this moment sets the id in one step with them.
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
         if application != _APPLICATION_ID and tables:
             raise StoreFailure(f"{self._path}: this is another program's database")
         self._use_wal(connection)
-        with self.transaction():
-            self._migrate(connection)
+        # A file that is up to date is not written: a worker that starts while somebody holds the
+        # write lock (a backup) must not fail, since gunicorn then ends all the others.
+        if self._version(connection) < len(_MIGRATIONS):
+            with self.transaction():
+                self._migrate(connection)
 
     def _use_wal(self, connection: sqlite3.Connection) -> None:
         """Switch a new file to WAL. SQLite does not wait here as elsewhere for another process
@@ -170,11 +174,14 @@ class SQLiteStore:
                     raise
                 time.sleep(0.01)
 
-    def _migrate(self, connection: sqlite3.Connection) -> None:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    def _version(self, connection: sqlite3.Connection) -> int:
+        version: int = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > len(_MIGRATIONS):
             raise StoreFailure(f"{self._path}: written by a newer ssogate (schema {version})")
-        for step in _MIGRATIONS[version:]:
+        return version
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        for step in _MIGRATIONS[self._version(connection) :]:
             for statement in filter(str.strip, step.split(";")):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")

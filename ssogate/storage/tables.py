@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from typing import Any, Protocol
 
 from ssogate.model import Clock, Identity, SessionRecord, User
@@ -57,15 +58,7 @@ class Sessions:
         self._store.write(
             "INSERT INTO sessions (key, subject, method, proof, opened_at, seen_at, expires_at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                record.key,
-                record.subject,
-                record.method,
-                record.proof,
-                record.opened_at,
-                record.seen_at,
-                record.expires_at,
-            ),
+            astuple(record),
         )
 
     def touch(self, key: str, seen_at: int) -> None:

@@ -33,6 +33,8 @@ _HOP_BY_HOP = frozenset(
 # `Expect` is between the visitor and the server, which has answered it by the time we read.
 _SET_BY_US = frozenset({"HOST", "CONTENT_LENGTH", "CONTENT_TYPE", "EXPECT", "X_REQUEST_ID"})
 _METHOD_OVERRIDES = frozenset({"X_HTTP_METHOD_OVERRIDE", "X_HTTP_METHOD", "X_METHOD_OVERRIDE"})
+METHOD_OVERRIDE_KEYS = frozenset(f"HTTP_{name}" for name in _METHOD_OVERRIDES)
+"""Environ keys that make an app do something else than the policies have judged."""
 
 # What servers and caches between us and the visitor would obey, which is not an upstream's to
 # order; `Clear-Site-Data` would end the gate's own session.
@@ -79,7 +81,7 @@ class RequestHeaders:
                 value = other_cookies(value)  # noqa: PLW2901
                 if not value:
                     continue
-            elif key in _METHOD_OVERRIDE_KEYS and not method_override:
+            elif key in METHOD_OVERRIDE_KEYS and not method_override:
                 continue
             lines.append(f"{name}: {value}")
         return lines
@@ -94,9 +96,6 @@ class RequestHeaders:
         if folded in _HOP_BY_HOP or folded in _SET_BY_US or folded.startswith("PROXY_"):
             return None
         return None if self._removes(key) else key[5:].replace("_", "-").title()
-
-
-_METHOD_OVERRIDE_KEYS = frozenset(f"HTTP_{name}" for name in _METHOD_OVERRIDES)
 
 
 def _listed(connection: str) -> Collection[str]:
@@ -150,20 +149,31 @@ def response_headers(
     return kept
 
 
+# What would have a shared cache keep an answer (RFC 9111, section 5.2.2), or says which may.
+_SHARING = frozenset({"public", "s-maxage", "private"})
+_FOR_SHARED_CACHES = ("surrogate-control", "cdn-cache-control")
+
+
 def keep_private(headers: list[tuple[str, str]]) -> None:
     """See to it that no shared cache gives one visitor's answer to another (RFC 9111, section 3).
 
-    Without a word on caching from the app the answer is not stored; in any case it varies by
-    Cookie.
+    What the app says of the visitor's own cache stands. Without a word from it the answer is not
+    stored at all. In any case it varies by Cookie.
     """
-    names = {name.lower() for name, _ in headers}
-    if not names & {"cache-control", "expires"}:
-        headers.append(("Cache-Control", "no-store"))
-    varies = [number for number, (name, _) in enumerate(headers) if name.lower() == "vary"]
-    if not varies:
-        headers.append(("Vary", "Cookie"))
-        return
-    listed = {item.strip(" \t").lower() for n in varies for item in headers[n][1].split(",")}
-    if not listed & {"cookie", "*"}:
-        name, value = headers[varies[-1]]
-        headers[varies[-1]] = (name, f"{value}, Cookie" if value else "Cookie")
+    kept: list[tuple[str, str]] = []
+    caching: list[str] = []
+    vary: list[str] = []
+    lists = {"cache-control": caching, "vary": vary}
+    expires = False
+    for name, value in headers:
+        lower = name.lower()
+        if lower in lists:
+            lists[lower] += [item.strip(" \t") for item in value.split(",")]
+        elif not lower.endswith(_FOR_SHARED_CACHES):
+            kept.append((name, value))
+            expires = expires or lower == "expires"
+    own = [item for item in caching if item and item.partition("=")[0].lower() not in _SHARING]
+    said = ", ".join(["private", *own]) if caching or expires else "no-store"
+    if not {"cookie", "*"} & {item.lower() for item in vary}:
+        vary.append("Cookie")
+    headers[:] = [*kept, ("Cache-Control", said), ("Vary", ", ".join(filter(None, vary)))]

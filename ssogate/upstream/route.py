@@ -36,6 +36,10 @@ class Redirect:
     status: int
     keep_path: bool
 
+    def location(self, path: str) -> str:
+        """Give where it sends a visitor; `path`, with its query, is added if it is to be kept."""
+        return self.url.rstrip("/") + path if self.keep_path else self.url
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -50,13 +54,12 @@ class Route:
     add_prefix: str = ""
     identity: Mapping[str, str] = field(default_factory=dict)
     """Header name to field of the identity."""
-    encoded_slash: bool = False
-    double_slash: bool = False
     method_override: bool = False
     max_body: int = 2**30
 
     def upstream_path(self, target: Target) -> str:
-        """Give the path to send: the judged one, or with whole segments cut off and added.
+        """Give the path to send, with the query: the judged one, or with whole segments cut off
+        and added.
 
         Raises `BadTarget` where cutting would leave a path that reads as a host (`//x`).
         """
@@ -65,7 +68,8 @@ class Route:
             rest = rest[len(self.path) :]
             if rest.startswith("//"):
                 raise BadTarget("an empty segment follows the prefix that is stripped")
-        return f"{self.add_prefix}{rest}" or "/"
+        path = f"{self.add_prefix}{rest}" or "/"
+        return f"{path}?{target.query}" if target.query else path
 
     def visitor_path(self, path: str) -> str | None:
         """Undo `upstream_path`; None for a path that no visitor can have asked for."""

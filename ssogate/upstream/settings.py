@@ -20,7 +20,7 @@ from pydantic import (
 
 from ssogate.config import Duration, HeaderName, HostPattern, Settings, Size, Url
 from ssogate.errors import GateError
-from ssogate.http.identity import DEFAULT_HEADERS, IdentityField, fold
+from ssogate.http.identity import IdentityField, fold
 from ssogate.http.target import parse_host, parse_target
 from ssogate.upstream.connection import Connection
 from ssogate.upstream.headers import may_be_set
@@ -225,9 +225,7 @@ class RouteSettings(Settings):
             raise ValueError("strip_prefix strips nothing here: give the route a path")
         return self
 
-    def open(
-        self, upstreams: Mapping[str, Upstream], identity: Mapping[str, str] = DEFAULT_HEADERS
-    ) -> Route:
+    def open(self, upstreams: Mapping[str, Upstream], identity: Mapping[str, str]) -> Route:
         """Give the route. `identity` counts where it says nothing of its own.
 
         Raises `ValueError` if the route names an upstream that there is not.
@@ -242,8 +240,6 @@ class RouteSettings(Settings):
             strip_prefix=self.strip_prefix,
             add_prefix=(self.add_prefix or "").rstrip("/"),
             identity=dict(identity if self.identity is None else self.identity),
-            encoded_slash=self.encoded_slash == "allow",
-            double_slash=self.double_slash == "allow",
             method_override=self.method_override == "allow",
             max_body=self.max_body,
         )
@@ -252,9 +248,9 @@ class RouteSettings(Settings):
 def open_routes(
     routes: Iterable[RouteSettings],
     upstreams: Mapping[str, UpstreamSettings],
-    identity: Mapping[str, str] = DEFAULT_HEADERS,
+    identity: Mapping[str, str],
 ) -> RouteTable:
-    """Open the upstreams and give the table of routes.
+    """Open the upstreams and give the table of routes. `identity` counts for those without one.
 
     Raises `ValueError` for an unknown upstream and for two routes of one host and path.
     """

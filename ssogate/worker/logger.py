@@ -27,11 +27,12 @@ MAX_WORD = 128  # characters of a name or a method
 MAX_MESSAGE = 2048  # characters of a message or of one line of a trace
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_QUERY = re.compile(r"\?[^ \n]+")
+# However often the `?` was escaped on the way.
+_QUERY = re.compile(r"(?:\?|%(?:25)*3[Ff])[^ \n]+")
 # gunicorn's parse errors quote the bytes at fault. A header's bare name is worth knowing; whatever
 # else is quoted may be a piece of a body or of a cookie.
 _QUOTE = re.compile(
-    r"\b(?P<reason>(?:Invalid|Unsupported|Unable|Obsolete|Expected|No more data)[^'\"\n]*?)"
+    r"\b(?P<reason>(?:Invalid|Unsupported|Unable|Obsolete|Expected|No more data)[^'\"\n]{0,200}?)"
     r"b?(?P<quote>['\"].*)"
 )
 _HEADER_NAME = re.compile(r"'[A-Za-z0-9_.\-]{1,64}'")

@@ -49,6 +49,8 @@ def keep_what_works(server: Any, ready: Callable[[], object]) -> None:
         except ConfigurationError as error:
             for problem in error.problems:
                 server.log.error("not reloaded: %s", problem)
+        except Exception:  # a folder that may not be read, say: gunicorn would end for it
+            server.log.exception("not reloaded")
         else:
             reload()
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ssogate.config import Duration, HeaderName, HostName, Network, Secret, Settings, Size, Url
+from ssogate.config import Duration, HeaderName, HostPattern, Network, Secret, Settings, Size, Url
 
 
 class Link(Settings):
@@ -17,7 +17,7 @@ class Link(Settings):
     """Signs the links."""
     expiry: Duration = 300.0
     """How old a link may be."""
-    domains: tuple[HostName, ...] = ()
+    domains: tuple[HostPattern, ...] = ()
 
 
 class Password(Settings):

@@ -44,7 +44,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_is_read_from_the_environment(tmp_path: Path) -> None:
-    assert load("{env: KEY}", tmp_path, {"KEY": TEXT}).reveal() == TEXT
+    assert load("{env: KEY}", tmp_path, {"KEY": TEXT}).bytes == TEXT.encode()
 
 
 def test_is_read_from_a_file_beside_the_configuration(file: Path) -> None:
@@ -52,13 +52,13 @@ def test_is_read_from_a_file_beside_the_configuration(file: Path) -> None:
 
 
 def test_is_read_from_an_absolute_path(file: Path) -> None:
-    assert load(f"{{file: {file}}}", Path("/nowhere")).reveal() == TEXT
+    assert load(f"{{file: {file}}}", Path("/nowhere")).bytes == TEXT.encode()
 
 
 def test_is_read_through_a_link_to_a_private_file(file: Path) -> None:
     (file.parent / "current").symlink_to(file)
 
-    assert load("{file: current}", file.parent).reveal() == TEXT
+    assert load("{file: current}", file.parent).bytes == TEXT.encode()
 
 
 @pytest.mark.parametrize(

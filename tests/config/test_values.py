@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from ssogate.config import Duration, HeaderName, HostName, Network, Settings, Size, Url
+from ssogate.config import Duration, HeaderName, HostPattern, Network, Settings, Size, Url
 from ssogate.config.values import BYTES, SECONDS, written
 
 IN_A_FILE: dict[str, Any] = {"base": "."}
@@ -178,10 +178,8 @@ def test_a_url_tells_its_parts() -> None:
 
     assert found.scheme == "http"
     assert found.host == "[2001:db8::1]"
-    assert found.port == 8080
     assert found.origin == "http://[2001:db8::1]:8080"
     assert (found.path, found.query) == ("/a/b", "c=d")
-    assert parse(Url, "https://a.example").port == 443
     assert parse(Url, "https://a.example").origin == "https://a.example"
     assert parse(Url, "http://[2001:db8::1]/").host == "[2001:db8::1]"
 
@@ -216,10 +214,11 @@ def test_whatever_is_taken_for_a_url_has_one_host_to_every_parser(text: str) -> 
         pytest.param("192.0.2.7", "192.0.2.7", id="IPv4"),
         pytest.param("2001:DB8::7", "[2001:db8::7]", id="IPv6"),
         pytest.param("[::1]", "[::1]", id="IPv6 in brackets"),
+        pytest.param("*.App.Example", "*.app.example", id="all below one"),
     ],
 )
 def test_a_host_has_one_spelling(written: str, host: str) -> None:
-    assert parse(HostName, written) == host
+    assert parse(HostPattern, written) == host
 
 
 @pytest.mark.parametrize(
@@ -234,7 +233,11 @@ def test_a_host_has_one_spelling(written: str, host: str) -> None:
         "a/b",
         "a:80",
         "a@b",
-        "*.a",
+        "*",
+        "**.a",
+        "a.*.b",
+        "*.*.a",
+        "*.10.0.0.1.",
         "bücher",
         "a\n",
         "127.1",
@@ -251,7 +254,9 @@ def test_a_host_has_one_spelling(written: str, host: str) -> None:
     ],
 )
 def test_a_host_that_is_no_plain_name_is_refused(written: Any) -> None:
-    assert "write" in refusal(HostName, written)
+    told = refusal(HostPattern, written)
+
+    assert "write" in told or "a * may stand only at the start" in told
 
 
 @pytest.mark.parametrize(

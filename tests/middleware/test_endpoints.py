@@ -14,7 +14,7 @@ from ssogate.errors import LinkExpired
 from ssogate.http.pages import reply_json
 from ssogate.middleware.endpoints import Endpoints
 from ssogate.middleware.sessions import Sessions
-from ssogate.model import Endpoint, Enrolment, SignOut
+from ssogate.model import Endpoint, Enrolment, LocalPath, SignOut
 from ssogate.sessions import Keeper
 from tests.middleware.recording import PAGE, Recorder, Strict, code
 from tests.sessions.making import CRM, make_keeper, sign_in
@@ -85,6 +85,22 @@ def test_alone_it_refuses_an_ambiguous_address(app: Recorder, keeper: Keeper) ->
 
     assert (response.status_code, code(response)) == (400, "bad_target")
     assert app.seen == []
+
+
+@pytest.mark.parametrize(
+    ("to", "location"),
+    [
+        pytest.param("/there?x=y", "/there?x=y", id="into the app"),
+        pytest.param("/in?mode=logout", "/", id="an address of our own"),
+    ],
+)
+def test_a_path_is_where_the_visitor_is_sent_on_to(
+    app: Recorder, keeper: Keeper, to: str, location: str
+) -> None:
+    response = client(app, keeper, {"/on": LocalPath(to)}).get("/on")
+
+    assert (response.status_code, response.headers["Location"]) == (303, location)
+    assert "Set-Cookie" not in response.headers
 
 
 # --- Signing in ------------------------------------------------------------------------------
@@ -191,10 +207,20 @@ def test_a_sign_out_ends_the_visitors_own_session(app: Recorder, keeper: Keeper)
     assert keeper.store.sessions.listed() == []
 
 
-def test_a_sign_out_without_a_session_removes_the_cookie_too(app: Recorder, keeper: Keeper) -> None:
-    response = client(app, keeper, {"/out": out()}).get("/out")
+def test_a_sign_out_removes_a_cookie_that_is_of_no_use_any_more(
+    app: Recorder, keeper: Keeper
+) -> None:
+    browser = client(app, keeper, {"/out": out()})
+    response = browser.get("/out", headers={"Cookie": f"{COOKIE}={'x' * 43}"})
 
     assert response.headers["Set-Cookie"].startswith(f"{COOKIE}=;")
+
+
+def test_a_form_of_another_site_takes_nobodys_cookie_away(app: Recorder, keeper: Keeper) -> None:
+    """It comes without the cookie, for that is SameSite=Lax."""
+    response = client(app, keeper, {"/out": out()}).post("/out")
+
+    assert "Set-Cookie" not in response.headers
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from wsgiref.validate import validator
 import pytest
 
 from ssogate.http import environ as env
+from ssogate.http.identity import DEFAULT_HEADERS
 from ssogate.middleware.proxy import ReverseProxy
 from ssogate.model import Identity, Session, SessionRecord
 from ssogate.upstream.forward import UpstreamCut
@@ -106,6 +107,7 @@ def gates() -> Iterator[Gates]:
             open_routes(
                 [RouteSettings.model_validate(route) for route in routes or [{"upstream": "app"}]],
                 {"app": UpstreamSettings.model_validate({"url": url, **quick})},
+                DEFAULT_HEADERS,
             )
         )
         return Gate(tables[-1])

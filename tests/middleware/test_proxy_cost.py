@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from ssogate.http import environ as env
+from ssogate.http.identity import DEFAULT_HEADERS
 from ssogate.middleware.proxy import ReverseProxy
 from ssogate.upstream.route import Upstream
 from ssogate.upstream.settings import RouteSettings, UpstreamSettings, open_routes
@@ -62,7 +63,7 @@ def test_a_relayed_request_takes_few_calls() -> None:
     }
     with Scripted(otherwise=ANSWER) as upstream:
         settings = UpstreamSettings.model_validate({"url": upstream.url})
-        table = open_routes([RouteSettings(upstream="app")], {"app": settings})
+        table = open_routes([RouteSettings(upstream="app")], {"app": settings}, DEFAULT_HEADERS)
         proxy = ReverseProxy(table)
 
         def ask() -> None:

@@ -128,6 +128,12 @@ def test_prefixes_are_cut_off_and_added_as_whole_segments(asked: str, sent: str,
     assert stripping.visitor_path(sent) in (asked, f"{asked}/")
 
 
+def test_the_query_goes_along() -> None:
+    asked = parse_target("GET", "/app?x=%2f", "app.example")
+
+    assert route("", "/app", strip_prefix=True).upstream_path(asked) == "/?x=%2f"
+
+
 def test_a_cut_that_would_leave_a_host_is_refused() -> None:
     stripping = route("", "/app", strip_prefix=True)
 
@@ -151,7 +157,9 @@ def test_what_was_judged_is_what_is_sent(raw: str, strip: bool, add: str, openin
         return
     line = wire.request_head("GET", sent, []).split(b"\r\n")[0]
 
-    assert line == b"GET %b HTTP/1.1" % sent.encode("ascii")
+    assert line == b"GET %b HTTP/1.1" % sent.encode("latin-1")
+    sent, _, query = sent.partition("?")
+    assert query == judged.query
     assert sent.startswith("/")
     assert "." not in sent.split("/")
     assert ".." not in sent.split("/")

@@ -141,35 +141,29 @@ def test_routes_are_opened_with_their_upstreams() -> None:
           - {upstream: club}
           - {host: "*.Old.example", path: /a, redirect: "https://new.example", keep_path: false}
           - {path: /raw, upstream: club, strip_prefix: true, add_prefix: /v1, identity: {},
-             encoded_slash: allow, method_override: allow, max_body: 10MiB}
+             method_override: allow, max_body: 10MiB}
         """
     )
-    table = open_routes(tree.routes, tree.upstreams)
+    table = open_routes(tree.routes, tree.upstreams, {"X-Who": "username"})
     first, second, third = table.routes
 
     assert isinstance(first.to, Upstream)
     assert first.to is third.to
     assert first.to.host_header == "club.internal"
     assert (first.host, first.path, first.max_body) == ("", "", 2**30)
-    assert first.identity == {
-        "X-Remote-User": "username",
-        "X-Remote-Email": "email",
-        "X-Remote-Name": "name",
-        "X-Remote-Groups": "groups",
-    }
+    assert first.identity == {"X-Who": "username"}
     assert (second.host, second.to) == (
         "*.old.example",
         Redirect("https://new.example/", 302, False),
     )
     assert (third.strip_prefix, third.add_prefix, third.identity) == (True, "/v1", {})
-    assert (third.encoded_slash, third.double_slash, third.method_override) == (True, False, True)
-    assert third.max_body == 10 * 2**20
+    assert (third.method_override, third.max_body) == (True, 10 * 2**20)
     assert table.find(parse_target("GET", "/raw/x", "a.example")) is third
 
 
 def test_an_unknown_upstream_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="no upstream 'club'"):
-        open_routes([RouteSettings(upstream="club")], {})
+        open_routes([RouteSettings(upstream="club")], {}, {})
 
 
 def test_certificates_are_looked_for_beside_the_file(tmp_path: Path) -> None:
