@@ -96,7 +96,7 @@ class Loaded:
     @property
     def site(self) -> Site:
         """The hosts, and the spellings that routes let through."""
-        openings = (
+        openings = [
             Opening(
                 host=route.host or "",
                 prefix=route.path.rstrip("/"),
@@ -104,9 +104,9 @@ class Loaded:
                 double_slash=route.double_slash == "allow",
             )
             for route in self.settings.routes
-            if "allow" in (route.encoded_slash, route.double_slash)
-        )
-        return Site(self.hosts, openings)
+        ]
+        some = any(opening.encoded_slash or opening.double_slash for opening in openings)
+        return Site(self.hosts, openings if some else ())
 
 
 def load(path: Path = DEFAULT_FILE, *, proxying: bool = True) -> Loaded:

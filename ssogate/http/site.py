@@ -21,7 +21,7 @@ def host_matches(pattern: str, host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """An ambiguous spelling that one route lets through, because its app needs it."""
+    """Which ambiguous spellings a route lets through, because its app needs them."""
 
     host: str
     """A host pattern; empty for any."""
@@ -31,11 +31,18 @@ class Opening:
     double_slash: bool = False
 
 
+def _specific(opening: Opening) -> tuple[bool, bool, int, int]:
+    host = opening.host
+    return (host != "", not host.startswith("*."), len(host), len(opening.prefix))
+
+
 class Site:
     """The hosts that are served, as patterns, and the openings of its routes."""
 
     def __init__(self, hosts: Iterable[str], openings: Iterable[Opening] = ()) -> None:
-        self._hosts, self._openings = frozenset(hosts), tuple(openings)
+        self._hosts = frozenset(hosts)
+        # As routes are chosen: the most specific host, then the longest path.
+        self._openings = tuple(sorted(openings, key=_specific, reverse=True))
         # Visitors choose the Host header, so what is remembered of them is bounded.
         self._host = lru_cache(maxsize=256)(self._judge)
 
@@ -45,19 +52,18 @@ class Site:
         Raises `UnknownHost`, and what `parse_target` raises.
         """
         host = self._host(host_header)
-        opened = [
-            opening
-            for opening in self._openings
-            if raw_target.startswith(f"{opening.prefix}/")
-            and (not opening.host or host_matches(opening.host, host))
-        ]
-        return parse_target(
-            method,
-            raw_target,
-            host,
-            encoded_slash=any(opening.encoded_slash for opening in opened),
-            double_slash=any(opening.double_slash for opening in opened),
-        )
+        for opening in self._openings:
+            if raw_target.startswith(f"{opening.prefix}/") and (
+                not opening.host or host_matches(opening.host, host)
+            ):
+                return parse_target(
+                    method,
+                    raw_target,
+                    host,
+                    encoded_slash=opening.encoded_slash,
+                    double_slash=opening.double_slash,
+                )
+        return parse_target(method, raw_target, host)
 
     def _judge(self, host_header: str) -> str:
         host, _ = parse_host(host_header)

@@ -12,7 +12,7 @@ SITE = Site(
     [
         Opening("", "/wiki", encoded_slash=True),
         Opening("*.shops.example", "/dav", double_slash=True),
-        Opening("app.example", "", double_slash=False),
+        Opening("", "", double_slash=False),
     ],
 )
 
@@ -92,3 +92,33 @@ def test_the_memory_of_hosts_that_visitors_choose_is_bounded() -> None:
     info = site._host.cache_info()
     assert info.maxsize is not None
     assert info.currsize <= info.maxsize < 1000
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "opened"),
+    [
+        pytest.param("app.example", "/a//b", True, id="the site"),
+        pytest.param("app.example", "/strict//b", False, id="a route below that is strict"),
+        pytest.param("app.example", "/strict/loose//b", True, id="one below that"),
+        pytest.param("other.example", "/a//b", False, id="a host of its own"),
+        pytest.param("x.shops.example", "/a//b", False, id="hosts below one"),
+        pytest.param("my.shops.example", "/a//b", True, id="one of these by name"),
+    ],
+)
+def test_the_route_that_serves_a_path_decides(host: str, path: str, opened: bool) -> None:
+    site = Site(
+        ["app.example", "other.example", "*.shops.example"],
+        [
+            Opening("*.shops.example", ""),
+            Opening("", "", double_slash=True),
+            Opening("", "/strict"),
+            Opening("", "/strict/loose", double_slash=True),
+            Opening("other.example", ""),
+            Opening("my.shops.example", "", double_slash=True),
+        ],
+    )
+    if opened:
+        assert site.target("GET", path, host).path == path
+    else:
+        with pytest.raises(BadTarget):
+            site.target("GET", path, host)
