@@ -80,6 +80,9 @@ def tls_context(ca_file: str | None, *, insecure_skip_verify: bool) -> ssl.SSLCo
     context = ssl.create_default_context(cafile=ca_file)
     # In the middle of an upload, a renegotiation would have a send wait for something to read.
     context.options |= ssl.OP_NO_RENEGOTIATION
+    # Python sets it so that OpenSSL 3 takes an end without TLS's own closing message for an
+    # orderly one. Anybody on the way can make such an end.
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     if insecure_skip_verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -102,7 +105,7 @@ def dial(origin: Origin, tls: ssl.SSLContext | None, timeout: float) -> socket.s
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is None:
             return sock
-        # An end without TLS's own closing message may be anybody's: it must not look like one.
+        # The same for older versions of OpenSSL.
         return tls.wrap_socket(
             sock, server_hostname=origin.host.strip("[]"), suppress_ragged_eofs=False
         )

@@ -16,7 +16,6 @@ from tests.servers import Gunicorn, RawClient, answers, ask, raw, request
 
 pytestmark = pytest.mark.server
 
-NOBODY = "65534"
 APP = "tests.worker.echo:app"
 CHUNKED = "Transfer-Encoding: chunked"
 
@@ -24,7 +23,7 @@ CHUNKED = "Transfer-Encoding: chunked"
 @pytest.fixture(scope="module", params=["ours", "gthread", "sync"])
 def server(request: pytest.FixtureRequest) -> Iterator[Gunicorn]:
     kinds = {"ours": (), "gthread": ("-k", "gthread"), "sync": ("-k", "sync", "--threads", "1")}
-    with Gunicorn(APP, *kinds[request.param], "--user", NOBODY) as running:
+    with Gunicorn(APP, *kinds[request.param]) as running:
         yield running
 
 
