@@ -76,7 +76,8 @@ def open_gate(loaded: Loaded, *, clock: Clock = time.time) -> Gate:
     try:
         store = SQLiteStore(loaded.store_path, clock=clock)
     except StoreFailure as error:
-        raise ConfigurationError([Problem("gateway.yaml", 0, "store.path", str(error))]) from error
+        problem = Problem(str(loaded.file), 0, "store.path", str(error))
+        raise ConfigurationError([problem]) from error
     keeper = Keeper(
         store=store,
         admit=partial(admit, store.users),

@@ -73,9 +73,14 @@ class Loaded:
 
     settings: GatewaySettings
     policy: Policy
-    base: Path
-    """The folder that relative paths start from."""
+    file: Path
+    """The gateway.yaml that was read."""
     warnings: tuple[Problem, ...]
+
+    @property
+    def base(self) -> Path:
+        """The folder that relative paths start from."""
+        return self.file.absolute().parent
 
     @property
     def store_path(self) -> Path:
@@ -124,7 +129,7 @@ def load(path: Path = DEFAULT_FILE, *, proxying: bool = True) -> Loaded:
     problems = sorted(chain(problems, found))
     if policy is None or any(not problem.warning for problem in problems):
         raise ConfigurationError(problems)
-    return Loaded(settings, policy, base, tuple(problems))
+    return Loaded(settings, policy, path, tuple(problems))
 
 
 def _policy(

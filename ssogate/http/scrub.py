@@ -19,9 +19,16 @@ _KEY = re.compile(r"HTTP_[A-Z0-9]+(?:_+[A-Z0-9]+)*")
 # proxy may say so, and what it says is in the environ by now, not in these headers.
 _FORWARDED = re.compile(
     "FORWARDED|X_FORWARDED(_.*)?|X_REAL_IP|X_CLIENT_IP|X_CLUSTER_CLIENT_IP|TRUE_CLIENT_IP"
-    "|CF_CONNECTING_IP|FASTLY_CLIENT_IP|X_ORIGINATING_IP|X_REMOTE_IP|X_REMOTE_ADDR"
+    "|CF_CONNECTING_IP|FASTLY_CLIENT_IP|X_ORIGINATING_IP"
     "|X_ORIGINAL_(URL|URI|HOST|METHOD|FORWARDED_FOR)|X_REWRITE_URL|X_HOST|X_PROXY_URL"
     "|X_REQUEST_URI|X_ACCEL_.*|X_SENDFILE(_TYPE)?|BASE_URL|REQUEST_URL"
+)
+
+# Families of headers in which some gateway or module names a visitor. Whoever believes one member
+# believes its siblings, and only some of them are configured.
+_FAMILIES = re.compile(
+    "(REMOTE|X_REMOTE|X_AUTH_REQUEST|X_AUTHENTICATED|X_AUTHENTIK|X_WEBAUTH|X_SSOGATE|OIDC|MELLON"
+    "|SHIB)_.*"
 )
 
 MAX_KEY = 128  # characters; names that are remembered must be short, and no app asks for longer
@@ -53,4 +60,6 @@ class Scrubber:
         if len(key) > MAX_KEY or not _KEY.fullmatch(key):
             return True
         folded = fold(key)
-        return folded in self._managed or _FORWARDED.fullmatch(folded) is not None
+        return folded in self._managed or any(
+            names.fullmatch(folded) for names in (_FORWARDED, _FAMILIES)
+        )

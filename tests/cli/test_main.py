@@ -104,6 +104,16 @@ def test_a_broken_store_is_one_line(site: Site, arguments: list[str]) -> None:
     assert result.stdout == ""
 
 
+def test_a_store_that_will_not_open_is_told_of_the_file_that_names_it(site: Site) -> None:
+    (site.folder / "gateway.yaml").rename(site.folder / "other.yaml")
+    (site.folder / "var").write_text("no folder")
+
+    result = site.run("user", "list", "--config", "other.yaml")
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith("other.yaml: store.path: ")
+
+
 def test_a_store_that_fails_midway_is_one_line(site: Site) -> None:
     gate = site.gate()
     gate.store.connection().execute("DROP TABLE sessions")  # type: ignore[attr-defined]
