@@ -17,30 +17,46 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy import make_url
 from werkzeug.wrappers import Request, Response
 
+from ssogate.crypto import Sealer
 from ssogate.directory import admit
+from ssogate.directory.legacy import LegacySource
+from ssogate.directory.refresh import Refresh
 from ssogate.errors import ConfigurationError, Problem, StoreFailure
-from ssogate.http.cookies import TOKEN_BYTES, cookie_name
+from ssogate.http.cookies import TOKEN_BYTES, Cookies, cookies
 from ssogate.http.log import log
 from ssogate.http.pages import reply_json
 from ssogate.http.scrub import Scrubber
 from ssogate.http.site import OWN
+from ssogate.http.theme import Pages, theme_endpoints
 from ssogate.login.chooser import SIGNED_OUT, Chooser
+from ssogate.login.password import Password, PasswordSettings, People
+from ssogate.login.second_factor import SECOND_FACTOR, SecondFactor
 from ssogate.login.signed_link import SignedLink
+from ssogate.login.throttle import Throttle
 from ssogate.middleware.boundary import Boundary
 from ssogate.middleware.edge import Edge
 from ssogate.middleware.endpoints import Endpoints
 from ssogate.middleware.guard import Guard
 from ssogate.middleware.proxy import ReverseProxy
-from ssogate.middleware.sessions import Sessions
+from ssogate.middleware.sessions import Find, Sessions
 from ssogate.middleware.wrapped import Wrapped
-from ssogate.model import Address, Clock, Endpoint
+from ssogate.model import Address, Clock, Endpoint, LocalPath
 from ssogate.policy import decide
 from ssogate.policy.networks import networks
+from ssogate.portal import (
+    AccountPage,
+    Door,
+    PasswordPage,
+    PersonalPage,
+    SecondFactorPage,
+    SignOutPage,
+)
 from ssogate.sessions import Keeper
-from ssogate.settings import CONFIG_VARIABLE, DEFAULT_FILE, Loaded, load
-from ssogate.storage import SQLiteStore, Store
+from ssogate.settings import CONFIG_VARIABLE, DEFAULT_FILE, Loaded, LoginSettings, load
+from ssogate.storage import PostgreSQLStore, SQLiteStore, Store
 from ssogate.upstream.settings import open_routes
 
 if TYPE_CHECKING:
@@ -60,49 +76,138 @@ class Gate:
     loaded: Loaded
     store: Store
     keeper: Keeper
-    chooser: Chooser
+    sealer: Sealer | None
+    sources: Mapping[str, LegacySource]
+    """The databases of applications in which people are looked up, by their names."""
+    clock: Clock
 
     @property
-    def endpoints(self) -> Mapping[str, Endpoint]:
-        """The gate's own addresses."""
-        table = {HEALTH: health, **self.chooser.endpoints()}
-        for method in self.chooser.methods:
-            table |= method.endpoints()
-        return table
+    def cookies(self) -> Cookies:
+        return cookies(secure=self.loaded.secure)
+
+    @property
+    def find(self) -> Find:
+        """What gives the live session of a token."""
+        if not self.sources:
+            return self.keeper.find
+        refresh = Refresh(self.store, self.sources, self.clock)
+        return lambda token: (session := self.keeper.find(token)) and refresh(session)
 
 
 def open_gate(loaded: Loaded, *, clock: Clock = time.time) -> Gate:
     """Open the store and make the parts. Raises `ConfigurationError` if the store will not open."""
+    settings = loaded.settings
     try:
-        store = SQLiteStore(loaded.store_path, clock=clock)
+        store = _open_store(loaded, clock)
     except StoreFailure as error:
-        problem = Problem(str(loaded.file), 0, "store.path", str(error))
+        field = "url" if settings.store.kind == "postgresql" else "path"
+        problem = Problem(str(loaded.file), 0, f"store.{field}", str(error))
         raise ConfigurationError([problem]) from error
-    keeper = Keeper(
-        store=store,
-        admit=partial(admit, store.users),
-        clock=clock,
-        new_token=partial(secrets.token_urlsafe, TOKEN_BYTES),
-        settings=loaded.settings.sessions,
+    keeper = Keeper(store, partial(admit, store), clock, new_token, settings.sessions)
+    keys = [key.bytes for key in settings.sealing_keys]
+    groups = loaded.policy.groups
+    sources = {
+        source.name: LegacySource(source, base=loaded.base, clock=clock, policy_groups=groups)
+        for source in (loaded.password.sources if loaded.password else ())
+    }
+    return Gate(loaded, store, keeper, Sealer(keys) if keys else None, sources, clock)
+
+
+def _open_store(loaded: Loaded, clock: Clock) -> Store:
+    settings = loaded.settings.store
+    if settings.url is None:
+        return SQLiteStore(loaded.base / settings.path, clock=clock)
+    password = settings.password.bytes.decode() if settings.password else None
+    return PostgreSQLStore(make_url(settings.url).set(password=password), clock=clock)
+
+
+def new_token() -> str:
+    """Give 256 random bits as 43 characters of base64url."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """All of the gate's own addresses, where to send who must sign in, and which of the addresses
+    a sign-in may lead to."""
+
+    endpoints: Mapping[str, Endpoint]
+    challenge_url: Callable[[LocalPath], str]
+    pages: frozenset[str]
+
+
+def doors(gate: Gate, pages: Pages) -> Doors:
+    """Make the ways in, and the pages of people who are in."""
+    loaded, store, port = gate.loaded, gate.store, gate.loaded.settings.public_url.port
+    throttle = Throttle(store, gate.clock, gate.cookies.device.name)
+    clock, people = gate.clock, People(store, gate.sources)
+
+    def method(way: LoginSettings) -> SignedLink | Password:
+        if isinstance(way, PasswordSettings):
+            return Password(way, people, throttle, clock, new_token)
+        return SignedLink(way, loaded.policy.groups, clock, SIGNED_OUT)
+
+    methods = [method(way) for way in loaded.settings.login]
+    chooser = Chooser(methods, port)
+    passwords = next((one for one in methods if isinstance(one, Password)), None)
+    second_factor = SecondFactor(
+        store, gate.sealer, throttle, clock, new_token, gate.cookies.step.name, port
     )
-    senders = [
-        SignedLink(settings, loaded.policy.groups, clock, SIGNED_OUT)
-        for settings in loaded.settings.login
-    ]
-    return Gate(loaded, store, keeper, Chooser(senders))
+    personal = _personal(gate, passwords)
+    door = Door(store, chooser.challenge_url, port)
+    return Doors(
+        endpoints={
+            HEALTH: health,
+            **theme_endpoints(pages),
+            **chooser.endpoints(),
+            **second_factor.endpoints(),
+            **SignOutPage(SIGNED_OUT, port).endpoints(),
+            **door.endpoints(personal),
+        },
+        challenge_url=chooser.challenge_url,
+        pages=frozenset(personal),
+    )
+
+
+def _personal(gate: Gate, password: Password | None) -> Mapping[str, PersonalPage]:
+    """The pages of people who are signed in."""
+    store, clock, settings = gate.store, gate.clock, gate.loaded.settings
+    labels = {way.name: way.label or way.name for way in settings.login}
+    if password:
+        labels |= dict.fromkeys(gate.sources, password.label)
+    idle = settings.sessions.idle
+    pages = dict(AccountPage(store, clock, idle, labels, password, gate.sealer).pages())
+    if password:
+        pages |= PasswordPage(store, clock, password, password.settings.minimum_length).pages()
+    if password and gate.sealer:
+        issuer = settings.public_url.host
+        setup = SecondFactorPage(
+            store, clock, password, gate.sealer, issuer, secrets.token_bytes, new_token
+        )
+        pages |= setup.pages()
+    return pages
 
 
 def stack(gate: Gate, app: WSGIApplication, *, identity: Mapping[str, str]) -> WSGIApplication:
     """Fold the layers around `app`, outermost last. `identity` are headers for a wrapped app."""
     loaded = gate.loaded
+    pages = loaded.pages
+    own = doors(gate, pages)
     app = Guard(
         app,
         decide=partial(decide, loaded.policy),
-        challenge_url=gate.chooser.challenge_url,
+        challenge_url=own.challenge_url,
         identity=identity,
     )
-    app = Endpoints(app, table=gate.endpoints, keeper=gate.keeper, secure=loaded.secure)
-    app = Sessions(app, cookie=cookie_name(secure=loaded.secure), find=gate.keeper.find)
+    app = Endpoints(
+        app,
+        table=own.endpoints,
+        keeper=gate.keeper,
+        cookies=gate.cookies,
+        second_factor=SECOND_FACTOR,
+        pages=own.pages,
+    )
+    app = Sessions(app, cookie=gate.cookies.session.name, find=gate.find)
     app = Edge(
         app,
         site=loaded.site,
@@ -110,7 +215,7 @@ def stack(gate: Gate, app: WSGIApplication, *, identity: Mapping[str, str]) -> W
         trusts=_trusts(loaded),
         scrubber=Scrubber(_managed(loaded)),
     )
-    return Boundary(app)
+    return Boundary(app, pages=pages)
 
 
 class SSOGate:

@@ -142,6 +142,15 @@ class Forbidden(GateError):
     hint = "If you should have access, ask the person who runs this site."
 
 
+class CrossSite(GateError):
+    """A form for one of our own pages was sent by a page of another site."""
+
+    code, status = "cross_site", 403
+    title = "This did not come from our page"
+    public = "What was sent did not come from a page of this site, so nothing was done."
+    hint = "Open the page here and send it again. If you did not send anything, all is well."
+
+
 class SessionsUnavailable(GateError):
     """The session store does not answer: nobody can be let in (and nobody is)."""
 
@@ -296,6 +305,67 @@ class AccountNotFound(GateError):
     hint = "Ask the person who runs this site for an account."
 
 
+class WrongPassword(GateError):
+    """No such user, no such password, no password at all: everybody learns the same."""
+
+    code, status = "wrong_password", 401
+    title = "That is not right"
+    public = "No one here has this user name and this password."
+    hint = "Check both and try again."
+    headers = (("WWW-Authenticate", 'Cookie realm="sign-in"'),)
+
+
+class WrongCode(GateError):
+    """Not the code of now, one that was used before, or none of the recovery codes."""
+
+    code, status = "wrong_code", 401
+    title = "That is not right"
+    public = "This code is wrong, was used already, or is too old."
+    hint = "Wait for the next code and try again."
+    headers = (("WWW-Authenticate", 'Cookie realm="sign-in"'),)
+
+
+class TooManyTries(GateError):
+    """So many wrong passwords or codes that not even the right one counts for a while."""
+
+    code, status = "too_many_tries", 429
+    title = "Too many tries"
+    public = (
+        "There were too many wrong tries lately. Wait a quarter of an hour, then try again, or"
+        " sign in another way if this site offers one."
+    )
+    hint = "Somebody else may have tried. Your account is not locked and nothing in it changed."
+    headers = (("Retry-After", "900"),)
+
+
+class SignInBusy(GateError):
+    """As many sign-ins are being checked as the machine can bear."""
+
+    code, status = "sign_in_busy", 503
+    title = "Many people sign in right now"
+    public = "So many people sign in at once that your sign-in was not looked at."
+    hint = "Please try again in a moment."
+    headers = (("Retry-After", "5"),)
+
+
+class NotForAdministrators(GateError):
+    """A way in that may not open an administrator's session: only a password does."""
+
+    code, status = "not_for_administrators", 403
+    title = "This way in is not for administrators"
+    public = "Administrators sign in with their password."
+    hint = "Open the sign-in page and choose the password."
+
+
+class StepExpired(GateError):
+    """The second factor came too late, twice, or without the first one."""
+
+    code, status = "step_expired", 400
+    title = "That took too long"
+    public = "The sign-in was not finished in time, or was finished already."
+    hint = "Please start again."
+
+
 class DatabaseError(GateError):
     """The store failed while somebody was signing in or out."""
 
@@ -319,6 +389,11 @@ class SignInDisabled(GateError):
 
 class StoreFailure(Exception):
     """A store could not do what it was asked. Rooms above translate it into a `GateError`."""
+
+
+class Conflict(StoreFailure):
+    """A record that contradicts another one: a name that is taken, a number that names nothing.
+    Says in words which, for an operator."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -8,21 +8,26 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
-from ssogate.config import Document, HostPattern, Network, Settings, Url, read
+from ssogate.config import Document, HostPattern, Network, Secret, Settings, Url, read
+from ssogate.config.load import Where
+from ssogate.crypto.seal import MIN_KEY
 from ssogate.errors import ConfigurationError, Problem
 from ssogate.http.identity import DEFAULT_HEADERS
 from ssogate.http.site import OWN, Opening, Site
+from ssogate.http.theme import Pages
+from ssogate.login.password import PasswordSettings
 from ssogate.login.signed_link import SignedLinkSettings, link_problems
 from ssogate.policy import Policy, PolicySettings, load_policies, policy_files
 from ssogate.sessions import SessionSettings
+from ssogate.storage.url import database_url
 from ssogate.upstream.settings import IdentityHeaders, RouteSettings, UpstreamSettings
 
 DEFAULT_FILE = Path("gateway.yaml")
@@ -30,12 +35,42 @@ CONFIG_VARIABLE = "SSOGATE_CONFIG"  # of the environment; names another file
 
 
 class StoreSettings(Settings):
-    """Where sessions, users and spent links are kept."""
+    """Where sessions, users and all else is kept."""
 
-    kind: Literal["sqlite"] = "sqlite"
-    """SQLite: a file on this machine."""
+    kind: Literal["sqlite", "postgresql"] = "sqlite"
+    """`sqlite`: a file on this machine. `postgresql`: a server, for gates on several machines."""
     path: Path = Path("var/ssogate.sqlite")
-    """The database file, relative to gateway.yaml. It is created with its folder."""
+    """SQLite's file, relative to gateway.yaml. It is created with its folder."""
+    url: str | None = None
+    """PostgreSQL's database, `postgresql://user@host:5432/database`; what follows a `?` goes to
+    the driver, such as `sslmode=verify-full`."""
+    password: Secret | None = None
+    """The password of PostgreSQL's user."""
+
+    @field_validator("url")
+    @classmethod
+    def _postgresql(cls, value: str | None) -> str | None:
+        return value and database_url(value, ["postgresql"])
+
+    @model_validator(mode="after")
+    def _consistent(self) -> StoreSettings:
+        if (self.kind == "postgresql") != (self.url is not None):
+            raise ValueError("kind: postgresql needs a url, and kind: sqlite takes none")
+        return self
+
+
+class PageSettings(Settings):
+    """How the gate's own pages look and speak."""
+
+    theme: Path | None = None
+    """A folder, relative to gateway.yaml, whose `style.css`, `templates/*.html`,
+    `translations/*.po` and `static/*` replace and add to ours."""
+    language: str = "en"
+    """The language of visitors whose browser asks for none that there is: `en`, `de`, or another
+    one that the theme brings."""
+
+
+LoginSettings = Annotated[SignedLinkSettings | PasswordSettings, Field(discriminator="kind")]
 
 
 class GatewaySettings(Settings):
@@ -55,8 +90,13 @@ class GatewaySettings(Settings):
     """The gate's database."""
     sessions: SessionSettings = SessionSettings()
     """How long people stay signed in."""
-    login: tuple[SignedLinkSettings, ...] = ()
+    sealing_keys: tuple[Secret, ...] = ()
+    """What second factors and the credentials of servers are sealed with: long random texts,
+    newest first. Without the key that sealed a value, nobody can read it again."""
+    login: tuple[LoginSettings, ...] = ()
     """The ways in, in the order in which the sign-in page offers them."""
+    pages: PageSettings = PageSettings()
+    """The gate's own pages."""
     policy: PolicySettings = PolicySettings()
     """Where the rules stand, and how paths are compared."""
     identity: IdentityHeaders = Field(default_factory=lambda: dict(DEFAULT_HEADERS))
@@ -76,6 +116,7 @@ class Loaded:
     file: Path
     """The gateway.yaml that was read."""
     warnings: tuple[Problem, ...]
+    pages: Pages = field(default_factory=Pages)
 
     @property
     def base(self) -> Path:
@@ -83,8 +124,15 @@ class Loaded:
         return self.file.absolute().parent
 
     @property
-    def store_path(self) -> Path:
-        return self.base / self.settings.store.path
+    def senders(self) -> tuple[SignedLinkSettings, ...]:
+        """The senders of signed links among the ways in."""
+        return tuple(way for way in self.settings.login if isinstance(way, SignedLinkSettings))
+
+    @property
+    def password(self) -> PasswordSettings | None:
+        """The sign-in by password among the ways in."""
+        found = (way for way in self.settings.login if isinstance(way, PasswordSettings))
+        return next(found, None)
 
     @property
     def secure(self) -> bool:
@@ -126,10 +174,21 @@ def load(path: Path = DEFAULT_FILE, *, proxying: bool = True) -> Loaded:
     if proxying and not settings.routes:
         problems.append(document.problem(("routes",), "there is no route: nothing is served"))
     policy, found = _policy(document, settings, base)
-    problems = sorted(chain(problems, found))
-    if policy is None or any(not problem.warning for problem in problems):
+    pages, odd = _pages(document, settings.pages, base)
+    problems = sorted(chain(problems, found, odd))
+    if policy is None or pages is None or any(not problem.warning for problem in problems):
         raise ConfigurationError(problems)
-    return Loaded(settings, policy, path, tuple(problems))
+    return Loaded(settings, policy, path, tuple(problems), pages)
+
+
+def _pages(
+    document: Document, settings: PageSettings, base: Path
+) -> tuple[Pages | None, Sequence[Problem]]:
+    theme = settings.theme and base / settings.theme
+    try:
+        return Pages(theme, settings.language), ()
+    except (OSError, ValueError) as error:
+        return None, [document.problem(("pages",), str(error))]
 
 
 def _policy(
@@ -146,23 +205,31 @@ def _policy(
 
 
 def _known_groups(settings: GatewaySettings) -> frozenset[str] | None:
-    """The groups that somebody can be in; None when a sender may give any that policies name."""
-    if any(sender.groups_allowed is None for sender in settings.login):
-        return None
-    return frozenset(
-        chain.from_iterable(
-            (*(sender.groups_allowed or ()), *sender.default_groups) for sender in settings.login
-        )
-    )
+    """The groups that somebody can be in; None when it could be any that policies name."""
+    known: set[str] = set()
+    for way in settings.login:
+        if isinstance(way, PasswordSettings) or way.groups_allowed is None:
+            return None
+        known.update(way.groups_allowed, way.default_groups)
+    return frozenset(known)
 
 
 def _checks(document: Document, settings: GatewaySettings, base: Path) -> Iterator[Problem]:
     yield from _site_checks(document, settings)
     yield from _login_checks(document, settings)
     yield from _route_checks(document, settings)
-    store = base / settings.store.path
-    if store.exists() and stat.S_IMODE(os.stat(store).st_mode) & 0o077:
-        message = f"{store} is readable by others: chmod 600 {store}"
+    yield from _store_checks(document, settings.store, base)
+    for number, key in enumerate(settings.sealing_keys):
+        if len(key.bytes) < MIN_KEY:
+            how = "`openssl rand -base64 32` makes a good one"
+            message = f"shorter than {MIN_KEY} characters: {how}"
+            yield document.problem(("sealing_keys", number), message)
+
+
+def _store_checks(document: Document, store: StoreSettings, base: Path) -> Iterator[Problem]:
+    path = base / store.path
+    if store.kind == "sqlite" and path.exists() and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
+        message = f"{path} is readable by others: chmod 600 {path}"
         yield document.problem(("store", "path"), message)
 
 
@@ -185,17 +252,32 @@ def _is_local(host: str) -> bool:
 
 
 def _login_checks(document: Document, settings: GatewaySettings) -> Iterator[Problem]:
-    for number, sender in enumerate(settings.login):
-        for field in ("name", "path"):
-            earlier = [getattr(other, field) for other in settings.login[:number]]
-            if getattr(sender, field) in earlier:
-                message = f"another way in has this {field} already"
-                yield document.problem(("login", number, field), message)
-        if sender.path.startswith(OWN):
+    seen: set[tuple[str, str]] = set()
+    for where, what, value in _unique_fields(settings.login):
+        if (what, value) in seen:
+            yield document.problem(("login", *where), f"another way in has this {what} already")
+        seen.add((what, value))
+    for number, way in enumerate(settings.login):
+        if isinstance(way, SignedLinkSettings) and way.path.startswith(OWN):
             message = f"{OWN} is the gate's own: choose another"
             yield document.problem(("login", number, "path"), message)
-    for message, warning in link_problems(settings.login):
+    if sum(isinstance(way, PasswordSettings) for way in settings.login) > 1:
+        message = "one sign-in by password is enough: give it several `sources`"
+        yield document.problem(("login",), message)
+    senders = [way for way in settings.login if isinstance(way, SignedLinkSettings)]
+    for message, warning in link_problems(senders):
         yield document.problem(("login",), message, warning=warning)
+
+
+def _unique_fields(ways: Sequence[LoginSettings]) -> Iterator[tuple[Where, str, str]]:
+    """Give what no two ways in may share: the names that own users, and paths."""
+    for number, way in enumerate(ways):
+        yield (number, "name"), "name", way.name
+        if isinstance(way, SignedLinkSettings):
+            yield (number, "path"), "path", way.path
+        else:
+            for index, source in enumerate(way.sources):
+                yield (number, "sources", index, "name"), "name", source.name
 
 
 def _route_checks(document: Document, settings: GatewaySettings) -> Iterator[Problem]:

@@ -12,4 +12,4 @@ settings.register_profile("usual", deadline=None, suppress_health_check=[HealthC
 settings.register_profile("long", settings.get_profile("usual"), max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
-pytest_plugins = ["tests.gate"]
+pytest_plugins = ["tests.gate", "tests.databases"]

@@ -92,7 +92,9 @@ def one_request(folder: Path, *, rules: int, sessions: int) -> tuple[list[str], 
 
         ask()
         ask()
-        gate.store.connection().set_trace_callback(statements.append)
+        store: Any = gate.store
+        with store.database.connected() as connection:
+            connection.connection.driver_connection.set_trace_callback(statements.append)
         calls = calls_of(ask)
         gate.store.close()
         to = routes.routes[0].to

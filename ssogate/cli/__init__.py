@@ -7,13 +7,20 @@ or in the configuration. Knows every room; decides nothing itself, but asks what
 import click
 
 from ssogate import __version__
+from ssogate.cli.accounts import account
+from ssogate.cli.activity import activity
+from ssogate.cli.administrators import admin
 from ssogate.cli.check import check
 from ssogate.cli.console import Gateway, printable_streams
+from ssogate.cli.domains import domain
 from ssogate.cli.explain import explain
+from ssogate.cli.imports import import_files
 from ssogate.cli.link import link
 from ssogate.cli.reference import command as reference
 from ssogate.cli.schema import schema
 from ssogate.cli.serve import serve
+from ssogate.cli.servers import server
+from ssogate.cli.services import service
 from ssogate.cli.sessions import session
 from ssogate.cli.users import user
 
@@ -44,6 +51,13 @@ COMMANDS: tuple[click.Command, ...] = (
     link,
     user,
     session,
+    account,
+    service,
+    domain,
+    server,
+    admin,
+    activity,
+    import_files,
     schema,
     reference,
 )

@@ -19,6 +19,7 @@ from ssogate.cli.console import (
 from ssogate.cli.server_settings import server_file, server_settings
 from ssogate.config import read
 from ssogate.errors import ConfigurationError, Problem
+from ssogate.login.password.method import PASSWORD
 from ssogate.policy import policy_files
 from ssogate.policy.settings import PolicyFile
 from ssogate.settings import Loaded, load
@@ -69,16 +70,21 @@ def _summary(loaded: Loaded) -> dict[str, str]:
     settings = loaded.settings
     files = policy_files(loaded.base, settings.policy.files)
     tests = sum(len(read(file).validate(PolicyFile).tests) for file in files)
-    senders = (f"{sender.name} ({sender.path})" for sender in settings.login)
+    ways = (f"{way.name} ({getattr(way, 'path', PASSWORD)})" for way in settings.login)
     return {
         "site": settings.public_url.origin,
-        "ways in": ", ".join(senders) or "none: nobody can sign in",
+        "ways in": ", ".join(ways) or "none: nobody can sign in",
         "upstreams": ", ".join(f"{name} ({it.url})" for name, it in settings.upstreams.items()),
         "routes": str(len(settings.routes)),
         "rules": f"{len(loaded.policy.rules)} in {counted(len(files), 'file')}",
         "tests": f"{tests} passed",
-        "store": f"{settings.store.kind}, {nearby(str(loaded.store_path))}",
+        "store": f"{settings.store.kind}, {_store(loaded)}",
     }
+
+
+def _store(loaded: Loaded) -> str:
+    store = loaded.settings.store
+    return store.url or nearby(str(loaded.base / store.path))
 
 
 def _server(cfg: Config, file: Path | None) -> dict[str, str]:

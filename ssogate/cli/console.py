@@ -9,23 +9,36 @@ from __future__ import annotations
 import io
 import json
 import os
+import pwd
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from ssogate.app import Gate, open_gate
-from ssogate.errors import ConfigurationError, Problem, StoreFailure
-from ssogate.http.identity import canonical_name
+from ssogate.directory import By
+from ssogate.errors import (
+    AccountNotFound,
+    ConfigurationError,
+    Conflict,
+    Problem,
+    StoreFailure,
+)
 from ssogate.model import User
+from ssogate.names import canonical_name
 from ssogate.settings import CONFIG_VARIABLE, DEFAULT_FILE, load
 
 NO, MISTAKE = 1, 2
 """Exit statuses: the answer is no; the command or the configuration is wrong."""
+
+LOOKAHEAD = 1000
+"""Rows of a table that are read before the first is printed; they say how wide its columns are."""
 
 config_option = click.option(
     "--config",
@@ -66,6 +79,26 @@ def opened(config: Path) -> Iterator[Gate]:
         yield gate
     finally:
         gate.store.close()
+
+
+@contextmanager
+def changing(config: Path) -> Iterator[tuple[Gate, By, int]]:
+    """Open what a configuration describes in order to change it; give who does it, and when. What
+    the directory refuses is a mistake in the command."""
+    with opened(config) as gate:
+        try:
+            yield gate, By(f"cli:{operator()}"), int(time.time())
+        except (ValueError, Conflict, AccountNotFound) as error:
+            raise Mistake(printable(str(error))) from error
+
+
+def operator() -> str:
+    """Give who runs the command, by the system's word and not the environment's."""
+    number = os.getuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:  # in a container, for example
+        return str(number)
 
 
 def find_user(gate: Gate, name: str) -> User | None:
@@ -114,11 +147,21 @@ def say_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
+def say_json_list(values: Iterable[object]) -> None:
+    """Print a list as JSON, in ASCII, each value as it comes."""
+    lead = "["
+    for value in values:
+        click.echo(f"{lead}\n  {json.dumps(value)}", nl=False)
+        lead = ","
+    click.echo("[]" if lead == "[" else "\n]")
+
+
 def say_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print columns, as wide as they must be."""
-    table = [headings, *([printable(cell) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
+    """Print columns, as wide as the first rows need: of a million, few are held at a time."""
+    cells_of = ([printable(cell) for cell in row] for row in rows)
+    first = [headings, *islice(cells_of, LOOKAHEAD)]
+    widths = [max(map(len, column)) for column in zip(*first, strict=True)]
+    for row in chain(first, cells_of):
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         click.echo("  ".join(cells).rstrip())
 

@@ -13,18 +13,18 @@ from ssogate.app import Gate
 from ssogate.cli.console import say
 from ssogate.directory import admit
 from ssogate.errors import GateError
-from ssogate.http.identity import canonical_name
 from ssogate.http.redirects import url_host
 from ssogate.http.site import host_matches
 from ssogate.login.signed_link import SignedLinkSettings, diagnose
 from ssogate.login.signed_link.finding import Finding, shown, told
 from ssogate.model import Proof, SignIn
+from ssogate.names import canonical_name
 from ssogate.storage import Store
 
 
 def debug(gate: Gate, url: str, settings: SignedLinkSettings, now: float) -> bool:
     """Print what is right and wrong with a sender's link; give whether all of it is right."""
-    senders = gate.loaded.settings.login
+    senders = gate.loaded.senders
     groups = gate.loaded.policy.groups
     found = diagnose(url, settings, now=now, others=senders, policy_groups=groups)
     *steps, verdict = found.findings
@@ -69,10 +69,11 @@ def _account(gate: Gate, sign_in: SignIn, now: int) -> Iterator[Finding]:
     known = store.users.get(canonical_name(sign_in.assertion.username))
     try:
         with _undone(store):
-            identity = admit(store.users, sign_in.assertion, sign_in.enrolment, now)
+            admitted = admit(store, sign_in, client="", now=now)
     except GateError as error:
         yield Finding(False, "account", told(error))
         return
+    identity = admitted.identity
     groups = ", ".join(sorted(identity.groups)) or "no group"
     if known is None:
         yield Finding(True, "account", f"would be created, in {shown(groups)}")
@@ -80,6 +81,8 @@ def _account(gate: Gate, sign_in: SignIn, now: int) -> Iterator[Finding]:
     owner = f"{known.source}'s" if known.source else "added by an operator"
     would = "would be updated" if identity != known.identity else "stays as it is"
     yield Finding(True, "account", f"exists, active, {owner}; {would}, in {shown(groups)}")
+    if admitted.owes_second_factor:
+        yield Finding(True, "second factor", "the user would be asked for it")
 
 
 def _spent(gate: Gate, proof: Proof | None) -> Iterator[Finding]:

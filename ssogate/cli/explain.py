@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from ssogate import policy
-from ssogate.app import Gate
+from ssogate.app import Gate, doors
 from ssogate.cli.beyond import beyond
 from ssogate.cli.console import (
     Mistake,
@@ -27,9 +27,9 @@ from ssogate.cli.console import (
 )
 from ssogate.errors import GateError
 from ssogate.http.environ import parse_address
-from ssogate.http.identity import canonical_name, group_name
 from ssogate.http.site import OWN
 from ssogate.model import Address, Identity, Outcome
+from ssogate.names import canonical_name, group_name
 from ssogate.settings import Loaded
 
 _URL = re.compile(r"https?://(?P<host>[^/?#]*)(?P<raw>.*)", re.IGNORECASE | re.DOTALL)
@@ -105,7 +105,7 @@ def _answered(
         line = f"refused before any rule is asked: {error.code}, {error.detail}"
         return Found(False, [line], {"outcome": "refused", "code": error.code})
     line = f"{target.path} is the gate's own: no rule is asked"
-    if target.path_info in gate.endpoints:
+    if target.path_info in doors(gate, gate.loaded.pages).endpoints:
         return Found(True, [line], {"outcome": "own"})
     if target.path_info.startswith(OWN):
         return Found(False, [line, "  there is nothing (404)"], {"outcome": "no_route"})

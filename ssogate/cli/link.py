@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -81,7 +80,7 @@ def _only_debugging(fields: dict[str, str | None]) -> None:
 
 def _sender(loaded: Loaded, name: str | None, path: str = "") -> SignedLinkSettings:
     """The sender that is named, or else the one whose path it is, or else the only one."""
-    senders: Sequence[SignedLinkSettings] = loaded.settings.login
+    senders = loaded.senders
     names = ", ".join(sender.name for sender in senders)
     if not senders:
         raise Mistake("gateway.yaml has no sender of signed links: add one below `login:`")

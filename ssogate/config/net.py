@@ -103,6 +103,11 @@ class Url(str):
         return self._parts.netloc.rpartition(":")[0] if self._parts.port else self._parts.netloc
 
     @property
+    def port(self) -> int | None:
+        """None for the scheme's own."""
+        return self._parts.port
+
+    @property
     def path(self) -> str:
         """Begins with a slash."""
         return self._parts.path

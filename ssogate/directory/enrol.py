@@ -7,31 +7,64 @@ must not be able to sign in as each other's people.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
-from ssogate.errors import AccountInactive, AccountNotFound, DuplicateUser
-from ssogate.http.identity import canonical_name
-from ssogate.model import Assertion, Enrolment, Identity, User
-from ssogate.storage import UserStore
+from ssogate.directory.activity import By, note
+from ssogate.errors import (
+    AccountInactive,
+    AccountNotFound,
+    DuplicateUser,
+    NotForAdministrators,
+)
+from ssogate.model import Assertion, Enrolment, Identity, SignIn, User
+from ssogate.names import canonical_name
+from ssogate.storage import Store, UserStore
 
 
-def admit(users: UserStore, assertion: Assertion, enrolment: Enrolment, now: int) -> Identity:
-    """Find, create or update the user that `assertion` speaks of.
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Whom a sign-in speaks of, and whether the second factor is still to come."""
+
+    identity: Identity
+    owes_second_factor: bool
+
+
+def admit(store: Store, sign_in: SignIn, *, client: str, now: int) -> Admitted:
+    """Find, create or update the user that `sign_in` speaks of, and note it in the activity log.
 
     To be called inside the transaction that opens the session. Raises `DuplicateUser` (400E4),
-    `AccountInactive` (404E1), `AccountNotFound` (404E2).
+    `AccountInactive` (404E1), `AccountNotFound` (404E2), `NotForAdministrators`.
     """
-    user = users.get(canonical_name(assertion.username))
+    identity = _admitted(store, sign_in.assertion, sign_in.enrolment, now)
+    owes = not sign_in.complete and store.secrets.second_factor(identity.subject) != ""
+    action = "sign-in.second-factor-asked" if owes else "sign-in.done"
+    by = By(f"user:{identity.canonical}", client)
+    note(store, by, action, f"{identity.username} by {sign_in.method}", now)
+    return Admitted(identity, owes)
+
+
+def _admitted(store: Store, assertion: Assertion, enrolment: Enrolment, now: int) -> Identity:
+    user = store.users.get(canonical_name(assertion.username))
     if user is None:
         if not enrolment.create:
             raise AccountNotFound(f"no user {assertion.username!r}, and auto_create is off")
-        return _create(users, assertion, enrolment, now)
+        return _create(store.users, assertion, enrolment, now)
     if not owns(enrolment, user):
         raise DuplicateUser(f"{assertion.username!r} belongs to {user.source!r}")
-    if not user.active:
+    if user.external_id and user.source == enrolment.source != "":
+        _refuse_namesake(user, assertion)
+    if not user.welcome:
         raise AccountInactive(f"user {assertion.username!r}")
-    return _update(users, user, assertion, now) if enrolment.update else user.identity
+    if not enrolment.administrators and store.administrators.get(user.identity.subject):
+        raise NotForAdministrators(f"user {assertion.username!r}")
+    return _update(store.users, user, assertion, now) if enrolment.update else user.identity
+
+
+def _refuse_namesake(user: User, assertion: Assertion) -> None:
+    """A source that gives a name to somebody else must not give away the first one's account."""
+    if assertion.external_id and assertion.external_id != user.external_id:
+        raise DuplicateUser(f"{assertion.username!r} is another person's at {user.source!r} by now")
 
 
 def owns(enrolment: Enrolment, user: User) -> bool:
@@ -48,7 +81,8 @@ def _create(users: UserStore, assertion: Assertion, enrolment: Enrolment, now: i
         email=assertion.email,
         groups=enrolment.default_groups | (assertion.groups or frozenset()),
     )
-    if not users.add(User(identity, True, enrolment.source, now, now)):
+    user = User(identity, True, enrolment.source, now, now, assertion.external_id)
+    if not users.add(user):
         raise DuplicateUser(f"user {assertion.username!r} appeared meanwhile")
     return identity
 

@@ -1,4 +1,8 @@
-"""What an operator does with users. Names and groups are held to the same rules as a link's."""
+"""What an operator does with users. Names and groups are held to the same rules as a link's.
+
+Each write is one transaction with its line of the activity log. Raises `ValueError`, in words, for
+a bad field, and `AccountNotFound` for somebody who is not known.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +10,42 @@ from collections.abc import Iterable
 from dataclasses import replace
 from uuid import uuid4
 
+from ssogate.crypto import hash_password
+from ssogate.directory import fields
+from ssogate.directory.activity import By, difference, note
 from ssogate.errors import AccountNotFound
-from ssogate.http.identity import canonical_name, email_address, group_name, visible
 from ssogate.model import Identity, User
-from ssogate.storage import Store, UserStore
+from ssogate.names import canonical_name
+from ssogate.storage import Store
+
+MINIMUM_LENGTH = 12  # characters of a password, for want of a site's own rule
 
 
 def add_user(
-    users: UserStore, username: str, *, name: str, email: str, groups: Iterable[str], now: int
+    store: Store,
+    username: str,
+    *,
+    name: str = "",
+    email: str = "",
+    groups: Iterable[str] = (),
+    by: By,
+    now: int,
 ) -> User:
-    """Add an operator's own user. Raises `ValueError`, in words, for a bad field or taken name."""
+    """Add an operator's own user. Raises `ValueError` for a taken name, too."""
+    canonical = canonical_name(username)
     identity = Identity(
         subject=str(uuid4()),
         username=username,
-        canonical=canonical_name(username),
-        name=visible(name, 255),
-        email=email_address(email) if email else "",
-        groups=frozenset(map(group_name, groups)),
+        canonical=canonical,
+        name=fields.text("name", name),
+        email=fields.email(email),
+        groups=fields.groups(groups),
     )
     user = User(identity, True, "", now, now)
-    if not users.add(user):
-        raise ValueError(f"there is a user {identity.canonical!r} already")
+    with store.transaction():
+        if not store.users.add(user):
+            raise ValueError(f"there is a user {canonical!r} already")
+        note(store, by, "user.added", f"user {canonical}", now)
     return user
 
 
@@ -34,24 +53,111 @@ def change_user(
     store: Store,
     canonical: str,
     *,
-    active: bool | None = None,
+    name: str | None = None,
+    email: str | None = None,
     groups: Iterable[str] | None = None,
+    active: bool | None = None,
+    by: By,
     now: int,
 ) -> User:
-    """Activate, deactivate or regroup a user. It counts at the user's next request: a
-    deactivated user's sessions are ended.
-
-    Raises `ValueError` for a bad group, and `AccountNotFound`.
-    """
-    chosen = None if groups is None else frozenset(map(group_name, groups))
+    """Change what is given of a user. It counts at the user's next request: a deactivated user's
+    sessions are ended."""
     with store.transaction():  # read inside it: a sign-in may change the user meanwhile
         user = store.users.get(canonical)
         if user is None:
             raise AccountNotFound(f"no user {canonical!r}")
-        identity = user.identity if chosen is None else replace(user.identity, groups=chosen)
+        who = user.identity
+        identity = replace(
+            who,
+            name=who.name if name is None else fields.text("name", name),
+            email=who.email if email is None else fields.email(email),
+            groups=who.groups if groups is None else fields.groups(groups),
+        )
         active = user.active if active is None else active
         changed = replace(user, identity=identity, active=active, updated_at=now)
-        store.users.update(changed)
-        if not active:
-            store.sessions.delete_subject(identity.subject)
+        _store_changed(store, user, changed, by)
     return changed
+
+
+def _store_changed(store: Store, old: User, new: User, by: By) -> None:
+    store.users.update(new)
+    if not new.active:
+        store.sessions.delete_subject(new.identity.subject)
+    name, now = new.identity.canonical, new.updated_at
+    if told := difference(old.identity, new.identity):
+        note(store, by, "user.changed", f"user {name}: {told}", now)
+    if new.active != old.active:
+        note(store, by, f"user.{'' if new.active else 'de'}activated", f"user {name}", now)
+
+
+def delete_user(store: Store, subject: str, *, by: By, now: int) -> None:
+    """Forget a user and all that hangs on one, sessions too."""
+    with store.transaction():
+        name = known_subject(store, subject).identity.canonical
+        store.users.delete(subject)
+        note(store, by, "user.deleted", f"user {name}", now)
+
+
+def set_password(
+    store: Store,
+    subject: str,
+    password: str,
+    *,
+    minimum: int = MINIMUM_LENGTH,
+    by: By,
+    now: int,
+) -> None:
+    """Give a user a new password of at least `minimum` characters, and end all sessions.
+
+    Raises `ValueError`, in words for the user, for a password that is too short, too long or the
+    user's own name or address. Takes a tenth of a second and 64 MiB, outside the transaction.
+    """
+    judge_password(known_subject(store, subject).identity, password, minimum=minimum)
+    hashed = hash_password(password)
+    with store.transaction():
+        name = known_subject(store, subject).identity.canonical
+        store.secrets.set_password(subject, hashed, now)
+        store.sessions.delete_subject(subject)
+        note(store, by, "user.password-set", f"user {name}", now)
+
+
+def judge_password(identity: Identity, password: str, *, minimum: int = MINIMUM_LENGTH) -> None:
+    """Raise `ValueError`, in words for the user, for a password that must not be taken."""
+    if len(password) < minimum:
+        raise ValueError(f"The password must have at least {minimum} characters.")
+    own = (identity.username, identity.canonical, identity.name, identity.email)
+    if password.strip().casefold() in {text.casefold() for text in own}:
+        raise ValueError("The password must not be your name or e-mail address.")
+
+
+def clear_password(store: Store, subject: str, *, by: By, now: int) -> None:
+    """Take a user's password away, and end all sessions."""
+    with store.transaction():
+        name = known_subject(store, subject).identity.canonical
+        store.secrets.set_password(subject, "", now)
+        store.sessions.delete_subject(subject)
+        note(store, by, "user.password-cleared", f"user {name}", now)
+
+
+def drop_second_factor(store: Store, subject: str, *, by: By, now: int) -> None:
+    """Forget a user's second factor and recovery codes, for one who has lost both."""
+    with store.transaction():
+        name = known_subject(store, subject).identity.canonical
+        store.secrets.set_second_factor(subject, "", (), now)
+        note(store, by, "user.second-factor-dropped", f"user {name}", now)
+
+
+def end_unwelcome(store: Store, subjects: Iterable[str]) -> None:
+    """End the sessions of those who may not come in any more, so that none comes back to life."""
+    for subject in subjects:
+        user = store.users.of(subject)
+        if user is not None and not user.welcome:
+            store.sessions.delete_subject(subject)
+
+
+def known_subject(store: Store, subject: str) -> User:
+    """Give a user. Raises `AccountNotFound`."""
+    user = store.users.of(subject)
+    if user is None:
+        raise AccountNotFound(f"no user with the subject {subject}")
+    return user

@@ -20,9 +20,12 @@ from ssogate.model import Address, Session, Target
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+    from ssogate.http.theme import Pages
+
 ParseTarget = Callable[[str, str, str], Target]
 
 REQUEST_ID = "ssogate.request_id"  # written by Boundary
+PAGES = "ssogate.pages"  # written by Boundary
 TARGET = "ssogate.target"  # written by Edge
 CLIENT = "ssogate.client"  # written by Edge
 SCHEME = "ssogate.scheme"  # written by Edge
@@ -42,6 +45,11 @@ def request_id(environ: WSGIEnvironment) -> str:
     if found is None:
         found = environ[REQUEST_ID] = new_request_id()
     return cast(str, found)
+
+
+def pages(environ: WSGIEnvironment) -> Pages | None:
+    """Give what the site's pages are made of, or None for our own."""
+    return cast("Pages | None", environ.get(PAGES))
 
 
 def target(environ: WSGIEnvironment) -> Target:

@@ -1,4 +1,4 @@
-"""Names and identities: one canonical user name, one fold of header names, one way to write them.
+"""Identities in headers: one fold of header names, one way to write who somebody is.
 
 Servers and scripting languages fold header names (`X.Remote~User` becomes `X_REMOTE_USER` for
 many a CGI), so a managed name is recognised by its fold only (advisory CVE-2025-64484).
@@ -16,7 +16,6 @@ from ssogate.errors import IdentityUnsendable
 from ssogate.model import Identity
 
 MAX_VALUE = 4096  # bytes; two such headers still fit into the 8 KiB that small servers accept
-MAX_USERNAME = 255  # characters
 
 IdentityField = Literal["username", "email", "name", "groups", "subject"]
 
@@ -36,13 +35,6 @@ _FIELDS: Mapping[str, Callable[[Identity], str]] = {
 }
 
 _NOT_ALNUM = re.compile(r"[^A-Z0-9]+")
-# Cc control, Cf format (zero width, bidi), Cs surrogates, Zl/Zp line separators, Cn unassigned.
-_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
-# Letters, marks and symbols by category that nobody sees either: fillers, variation selectors.
-_BLANK = re.compile(
-    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
-    r"\U000e0100-\U000e01ef]"
-)
 
 
 def fold(name: str) -> str:
@@ -73,58 +65,6 @@ X-Forwarded-User X-Ssogate-Error X-Username
 X-Webauth-Email X-Webauth-Groups X-Webauth-Name X-Webauth-User
 """
 WELL_KNOWN = frozenset(map(fold, (*DEFAULT_HEADERS, *_IDENTITIES_ELSEWHERE.split())))
-
-
-def canonical_name(name: str) -> str:
-    """Give the one form in which user names are compared: NFKC, case-folded, NFKC again.
-
-    Raises `ValueError`, in words for an operator, for a name that nobody could type or see.
-    """
-    if visible(name, MAX_USERNAME) != name or not name:
-        raise ValueError("a user name must not be empty or begin or end with a space")
-    # Case folding can undo the composition (and NFKC the folding), so fold to a fixed point.
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    if visible(folded, MAX_USERNAME) != folded or not folded:
-        raise ValueError("a user name must not hold characters that stand for a space")
-    if _BLANK.search(name):
-        raise ValueError("a user name must not hold characters that are not seen")
-    return folded
-
-
-def visible(text: str, limit: int) -> str:
-    """Give `text` without surrounding white space.
-
-    Raises `ValueError` if it is longer than `limit` characters, or holds control, format or
-    unassigned characters: two names that look alike must be alike.
-    """
-    if len(text) > limit:
-        raise ValueError(f"longer than {limit} characters")
-    if not (text.isascii() and text.isprintable()):
-        for character in text:
-            if unicodedata.category(character) in _INVISIBLE:
-                raise ValueError(f"holds the invisible character U+{ord(character):04X}")
-    return text.strip()
-
-
-def group_name(name: str) -> str:
-    """Give `name` back if it can be a group: visible, without commas, at most 64 characters.
-
-    Raises `ValueError`. Groups are compared exactly and travel joined by commas.
-    """
-    if not name or "," in name or visible(name, 64) != name:
-        raise ValueError(
-            "a group name must not be empty, hold a comma or begin or end with a space"
-        )
-    return name
-
-
-def email_address(text: str) -> str:
-    """Give `text` back if it can be an e-mail address: exactly one `@`, something on both sides,
-    no space, at most 254 characters (RFC 5321, section 4.5.3.1.3). Raises `ValueError`."""
-    local, _, domain = visible(text, 254).partition("@")
-    if not local or not domain or "@" in domain or any(map(str.isspace, text)):
-        raise ValueError("an e-mail address is a name, one @ and a domain")
-    return text
 
 
 def identity_headers(identity: Identity, names: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

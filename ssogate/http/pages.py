@@ -1,25 +1,24 @@
 """What a person reads: every page of the gate, and every refusal as a page or as JSON.
 
-All text is escaped by the template engine; pages run no script, load nothing and cannot be
-framed. The one style sheet is inline, and the Content-Security-Policy names its hash.
+All text is escaped by the template engine; pages run no script, load nothing that is not the
+theme's and cannot be framed. The one style sheet is inline, and the Content-Security-Policy names
+its hash. Pages speak the visitor's language; JSON and the log speak English.
 """
 
 from __future__ import annotations
 
-import base64
 import json
-from functools import cache
-from hashlib import sha256
+import re
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from ssogate.errors import GateError
 from ssogate.http import environ as env
 from ssogate.http.audience import wants_page
+from ssogate.http.languages import msgid
 from ssogate.http.log import log_refusal
+from ssogate.http.theme import Pages, standard_pages
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -31,37 +30,37 @@ PRIVATE_HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
-
-@cache
-def _templates() -> Environment:
-    templates = Environment(
-        loader=PackageLoader("ssogate.http"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    source, _, _ = templates.loader.get_source(templates, "style.css")  # type: ignore[union-attr]
-    templates.globals["style"] = Markup(source)  # noqa: S704  (our own file, not a visitor's text)
-    return templates
+# `same_origin` checks such forms, and under no-referrer a browser would send them with
+# `Origin: null`. No other page may say where it was: confirm.html's address holds a signed link.
+_POSTED_FORM = re.compile(r"<form\b[^>]*\bmethod=[\"']?post\b", re.IGNORECASE)
+_SIGNED_IN_AS = msgid("You are signed in as %(username)s.")
 
 
-@cache
-def _content_security_policy() -> str:
-    digest = sha256(str(_templates().globals["style"]).encode()).digest()
-    style = base64.b64encode(digest).decode()
-    return (
-        f"default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; "
-        "frame-ancestors 'none'; base-uri 'none'"
-    )
-
-
-def page(template: str, *, status: int = 200, **values: object) -> Response:
-    """Give a page of the gate, made of `templates/<template>`."""
-    text = _templates().get_template(template).render(**values)
+def page(
+    environ: WSGIEnvironment, template: str, /, *, status: int = 200, **values: object
+) -> Response:
+    """Give a page of the gate, made of `templates/<template>`, in the visitor's language."""
+    pages = _pages(environ)
+    text = pages.render(template, values, _accept_language(environ))
     response = Response(text, status, PRIVATE_HEADERS, content_type="text/html; charset=utf-8")
-    response.headers["Content-Security-Policy"] = _content_security_policy()
+    response.headers["Content-Security-Policy"] = pages.content_security_policy
+    if _POSTED_FORM.search(text):
+        response.headers["Referrer-Policy"] = "same-origin"
     return response
+
+
+def translated(environ: WSGIEnvironment, text: str, /, **values: object) -> str:
+    """Give an English text in the visitor's language, and fill in its `%(placeholders)s`."""
+    found = _pages(environ).languages.best(_accept_language(environ)).gettext(text)
+    return found % values if values else found
+
+
+def _pages(environ: WSGIEnvironment) -> Pages:
+    return env.pages(environ) or standard_pages()
+
+
+def _accept_language(environ: WSGIEnvironment) -> str:
+    return str(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
 
 
 def reply_json(status: int, **values: object) -> Response:
@@ -86,27 +85,31 @@ def refusal(
     *,
     rule: str = "",
     reason: str = "",
+    username: str = "",
     sign_in: str = "",
     as_page: bool | None = None,
 ) -> Response:
     """Log a refusal, and give it as a page to a person and as JSON to a script.
 
-    `reason` is a sentence that is safe to show; `sign_in` an address to sign in at. `as_page`
-    overrides the guess about who asks.
+    `reason` is a sentence that is safe to show; `username` whom the visitor is signed in as;
+    `sign_in` an address to sign in at. `as_page` overrides the guess about who asks.
     """
     log_refusal(error, environ, rule=rule)
     request_id = env.request_id(environ)
     if wants_page(environ) if as_page is None else as_page:
         response = page(
+            environ,
             "refusal.html",
             status=error.status,
             error=error,
             reason=reason,
+            username=username,
             sign_in=sign_in,
             request_id=request_id,
         )
     else:
-        message = f"{error.public} {reason}".strip()
+        who = _SIGNED_IN_AS % {"username": username} if username else ""
+        message = " ".join(filter(None, (error.public, reason, who)))
         fields = {"code": error.code, "message": message, "request_id": request_id}
         response = reply_json(error.status, **fields, **({"sign_in": sign_in} if sign_in else {}))
     response.headers.extend(error.headers)

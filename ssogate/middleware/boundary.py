@@ -1,4 +1,4 @@
-"""The outermost layer: a request id, and a plain answer to whatever nobody foresaw."""
+"""The outermost layer: a request id, the site's pages, and a plain answer to the unforeseen."""
 
 from __future__ import annotations
 
@@ -6,23 +6,29 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ssogate.http.environ import REQUEST_ID, new_request_id
+from ssogate.http.environ import PAGES, REQUEST_ID, new_request_id
 from ssogate.http.log import log
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from ssogate.http.theme import Pages
+
 _BODY = b"The gate met an error that it did not expect. Please try again in a minute.\n"
 
 
 class Boundary:
-    """Turn any escape from `app` into a plain 500 with one log line; a visitor sees no trace."""
+    """Turn any escape from `app` into a plain 500 with one log line; a visitor sees no trace.
 
-    def __init__(self, app: WSGIApplication) -> None:
-        self.app = app
+    `pages` is what the inner layers make their pages of; None for our own.
+    """
+
+    def __init__(self, app: WSGIApplication, *, pages: Pages | None = None) -> None:
+        self.app, self.pages = app, pages
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ[REQUEST_ID] = new_request_id()
+        environ[PAGES] = self.pages
         try:
             return self.app(environ, start_response)
         except Exception:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
 
 from ssogate.directory import owns
-from ssogate.errors import GateError, NoRoute
+from ssogate.errors import DatabaseError, GateError, NoRoute, StoreFailure
 from ssogate.http import environ as env
 from ssogate.http.audience import prefers_json, wants_page
-from ssogate.http.cookies import end_cookie, is_own_cookie, set_cookie
+from ssogate.http.cookies import Cookies, is_own_cookie
 from ssogate.http.log import log
 from ssogate.http.pages import redirect, refusal
 from ssogate.http.redirects import HOME
 from ssogate.http.site import OWN
-from ssogate.model import Endpoint, LocalPath, Session, SignIn, SignOut
+from ssogate.model import AllOf, Endpoint, Listed, LocalPath, Session, SignIn, SignOut, Step
 from ssogate.sessions import Keeper
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 
 class Endpoints:
-    """Serve `table`, a dict of exact paths. A miss costs one look-up.
+    """Serve `table`, a dict of exact paths. A miss costs one look-up. `second_factor` is the page
+    that asks for one; `pages` are the addresses in the table that a sign-in may lead to.
 
     A login method returns a `SignIn`; here it becomes a session with a new id and a redirect, so
     no method can forget either.
@@ -37,9 +38,12 @@ class Endpoints:
         *,
         table: Mapping[str, Endpoint],
         keeper: Keeper,
-        secure: bool,
+        cookies: Cookies,
+        second_factor: str,
+        pages: Collection[str] = (),
     ) -> None:
-        self.app, self.table, self.keeper, self.secure = app, dict(table), keeper, secure
+        self.app, self.table, self.keeper, self.cookies = app, dict(table), keeper, cookies
+        self.second_factor, self.pages = second_factor, frozenset(pages)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -63,7 +67,10 @@ class Endpoints:
         return response(environ, start_response)
 
     def _reply(self, environ: WSGIEnvironment, endpoint: Endpoint) -> WSGIApplication:
-        reply = endpoint(Request(environ))
+        try:
+            reply = endpoint(Request(environ))
+        except StoreFailure as error:
+            raise DatabaseError(str(error)) from error
         if isinstance(reply, SignIn):
             return self._sign_in(environ, reply)
         if isinstance(reply, SignOut):
@@ -71,23 +78,32 @@ class Endpoints:
         return self._onward(reply) if isinstance(reply, LocalPath) else reply
 
     def _sign_in(self, environ: WSGIEnvironment, sign_in: SignIn) -> WSGIApplication:
-        current = env.session(environ)
-        session = self.keeper.open(sign_in, current)
+        current, client = env.session(environ), str(env.client(environ) or "")
+        opened = self.keeper.open(sign_in, current, client)
+        if isinstance(opened, Step):
+            response = redirect(self.second_factor)
+            response.headers["Set-Cookie"] = self.cookies.step.set(opened.token)
+            return response
         log.info(
             "signed in",
-            user=session.identity.canonical,
+            user=opened.identity.canonical,
             method=sign_in.method,
             replaced=current.identity.canonical if current else None,
-            client=str(env.client(environ)),
+            client=client,
             request_id=env.request_id(environ),
         )
         response = self._onward(sign_in.return_to)
-        response.headers["Set-Cookie"] = set_cookie(session.token, secure=self.secure)
+        response.headers["Set-Cookie"] = self.cookies.session.set(opened.token)
+        if sign_in.step:
+            response.headers.add("Set-Cookie", self.cookies.step.end())
+        if sign_in.device:
+            response.headers.add("Set-Cookie", self.cookies.device.set(sign_in.device))
         return response
 
     def _onward(self, to: LocalPath) -> Response:
-        """Never to an address of our own: a link must not sign out again, or in by another one."""
-        return redirect(HOME.text if to.text.partition("?")[0] in self.table else to.text)
+        """To no address of our own but a page: a link must not sign out again, or in by another."""
+        path = to.text.partition("?")[0]
+        return redirect(HOME.text if path in self.table and path not in self.pages else to.text)
 
     def _sign_out(self, environ: WSGIEnvironment, sign_out: SignOut) -> WSGIApplication:
         response = sign_out.reply
@@ -98,14 +114,16 @@ class Endpoints:
             return refusal(error, environ, as_page=as_page)
         log.info("signed out", sessions=ended, request_id=env.request_id(environ))
         # Only for who sent it: a form of another site, which comes without, must not take it away.
-        if sign_out.username is None and is_own_cookie(environ.get("HTTP_COOKIE", "")):
-            response.headers["Set-Cookie"] = end_cookie(secure=self.secure)
+        if sign_out.sessions is None and is_own_cookie(environ.get("HTTP_COOKIE", "")):
+            response.headers["Set-Cookie"] = self.cookies.session.end()
         return response
 
     def _end(self, session: Session | None, sign_out: SignOut) -> int:
-        if sign_out.username is not None and sign_out.enrolment is not None:
-            may = partial(owns, sign_out.enrolment)
-            return self.keeper.close_all(sign_out.username, may)
+        match sign_out.sessions:
+            case AllOf(username, enrolment):
+                return self.keeper.close_all(username, partial(owns, enrolment))
+            case Listed() as listed:
+                return self.keeper.close_listed(listed)
         if session:
             self.keeper.close(session)
         return int(session is not None)

@@ -73,9 +73,13 @@ class Guard:
         identity: Identity | None,
     ) -> WSGIApplication:
         if decision.outcome is Outcome.DENY:
-            who = f" You are signed in as {identity.username}." if identity else ""
-            error, reason = Forbidden(decision.reason), decision.reason + who
-            return refusal(error, environ, rule=decision.rule, reason=reason)
+            return refusal(
+                Forbidden(decision.reason),
+                environ,
+                rule=decision.rule,
+                reason=decision.reason,
+                username=identity.username if identity else "",
+            )
         safe = target.method in ("GET", "HEAD")
         return_to = return_path(target.path, target.query) if safe else HOME
         url = self.challenge_url(return_to)

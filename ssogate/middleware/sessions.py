@@ -14,13 +14,14 @@ from ssogate.model import Session
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+Find = Callable[[str], Session | None]
+"""What gives the live session of a token."""
+
 
 class Sessions:
     """Find the session that a request carries, by `find` (a `Keeper`'s)."""
 
-    def __init__(
-        self, app: WSGIApplication, *, cookie: str, find: Callable[[str], Session | None]
-    ) -> None:
+    def __init__(self, app: WSGIApplication, *, cookie: str, find: Find) -> None:
         self.app, self.cookie, self.find = app, cookie, find
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -5,13 +5,14 @@ Whatever servers could read differently is judged in every reading, and the stri
 
 from __future__ import annotations
 
+from ssogate.http.languages import msgid
 from ssogate.model import Address, Decision, Identity, Outcome, Target
 from ssogate.policy.compile import Policy
 from ssogate.policy.rule import Access, Rule
 
-NO_RULE = Decision(Outcome.DENY, "", "No rule opens this page.")
+NO_RULE = Decision(Outcome.DENY, "", msgid("No rule opens this page."))
 UNDECIDABLE = Decision(
-    Outcome.DENY, "", "This address has a spelling that may stand for more than one page."
+    Outcome.DENY, "", msgid("This address has a spelling that may stand for more than one page.")
 )
 _STRICTNESS = {Outcome.ALLOW: 0, Outcome.CHALLENGE: 1, Outcome.DENY: 2}
 
@@ -40,12 +41,14 @@ def judge(rule: Rule | None, identity: Identity | None, address: Address | None)
         return Decision(
             Outcome.DENY,
             rule.name,
-            "Whether this page opens depends on where you are, and it does not open from here.",
+            msgid(
+                "Whether this page opens depends on where you are, and it does not open from here."
+            ),
         )
     if rule.access is Access.PUBLIC:
         return Decision(Outcome.ALLOW, rule.name, everyone=rule.networks is None)
     if rule.access is Access.NOBODY:
-        return Decision(Outcome.DENY, rule.name, "This page is closed to everyone.")
+        return Decision(Outcome.DENY, rule.name, msgid("This page is closed to everyone."))
     if identity is None:
         return Decision(Outcome.CHALLENGE, rule.name, "This page is for people who are signed in.")
     if rule.access is Access.SIGNED_IN or _is_listed(rule, identity):
@@ -65,5 +68,5 @@ def _is_listed(rule: Rule, identity: Identity) -> bool:
 def _refusal(rule: Rule) -> str:
     """Groups may be told, so that a visitor knows what to ask for; other people's names may not."""
     if not rule.groups:
-        return "This page is for certain people only."
+        return msgid("This page is for certain people only.")
     return f"This page is for members of: {', '.join(sorted(rule.groups))}."

@@ -22,9 +22,9 @@ from pydantic import (
 )
 
 from ssogate.config import HostPattern, Network, Settings
-from ssogate.http.identity import canonical_name, group_name
 from ssogate.http.target import METHOD
 from ssogate.model import Address
+from ssogate.names import canonical_name, group_name
 from ssogate.policy.compile import Case
 from ssogate.policy.pattern import UNPRINTABLE, Pattern, parse_pattern
 

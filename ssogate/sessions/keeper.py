@@ -6,23 +6,32 @@ proof is spent, the user admitted, the old session ended and the new one written
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from pydantic import model_validator
 
 from ssogate.config import Duration, Settings
-from ssogate.errors import DatabaseError, LinkExpired, SessionsUnavailable, StoreFailure
+from ssogate.errors import (
+    DatabaseError,
+    LinkExpired,
+    SessionsUnavailable,
+    StepExpired,
+    StoreFailure,
+)
 from ssogate.http.cookies import session_key
 from ssogate.model import (
-    Assertion,
     Clock,
-    Enrolment,
     Identity,
+    Listed,
     Session,
     SessionRecord,
     SignIn,
+    Step,
+    Ticket,
     User,
 )
 from ssogate.sessions.memory import Memory
@@ -31,7 +40,25 @@ from ssogate.storage import Store
 # A session's last use is written at most this often, so that reading pages costs no write.
 TOUCH_SECONDS = 60
 
-Admit = Callable[[Assertion, Enrolment, int], Identity]
+STEP = "second_factor"
+"""The kind of the tickets that stand for a `Step`."""
+STEP_SECONDS = 300  # how long a visitor has for the second factor
+
+
+class Admitted(Protocol):
+    """Whom a sign-in speaks of, and whether the second factor is still to come."""
+
+    @property
+    def identity(self) -> Identity: ...
+
+    @property
+    def owes_second_factor(self) -> bool: ...
+
+
+class Admit(Protocol):
+    """What turns a sign-in into an identity, inside the transaction that opens the session."""
+
+    def __call__(self, sign_in: SignIn, *, client: str, now: int) -> Admitted: ...
 
 
 class SessionSettings(Settings):
@@ -51,8 +78,7 @@ class SessionSettings(Settings):
 
 @dataclass(frozen=True, slots=True)
 class Keeper:
-    """Sessions in `store`. `admit` turns an assertion into an identity; `new_token` gives 43
-    characters of base64url over 32 random bytes."""
+    """Sessions in `store`. `new_token` gives 43 characters of base64url over 32 random bytes."""
 
     store: Store
     admit: Admit
@@ -87,39 +113,75 @@ class Keeper:
             raise SessionsUnavailable(str(error)) from error
         return Session(*found, token) if found else None
 
-    def open(self, sign_in: SignIn, current: Session | None) -> Session:
-        """Open a session with a new id, durably, and end `current`.
+    def open(self, sign_in: SignIn, current: Session | None, client: str = "") -> Session | Step:
+        """Open a session with a new id, durably, and end `current`; or, if the user's second factor
+        is still to come, begin the step that asks for it, and change nothing else.
 
-        Raises `LinkExpired` if the proof is spent, what `admit` raises, and `DatabaseError`. After
-        any of them nothing has changed.
+        Raises `LinkExpired` if the proof is spent, `StepExpired` if the step is over, what `admit`
+        raises, and `DatabaseError`. After any of them nothing has changed.
         """
         now = int(self.clock())
-        token = self.new_token()
-        proof = sign_in.proof
         with _translated(), self.store.transaction():
+            proof = sign_in.proof
             if proof and not self.store.one_time.spend(proof.key, until=proof.until):
                 raise LinkExpired("the link was used already")
-            identity = self.admit(sign_in.assertion, sign_in.enrolment, now)
-            record = SessionRecord(
-                key=session_key(token),
-                subject=identity.subject,
-                method=sign_in.method,
-                proof=proof.key if proof else "",
-                opened_at=now,
-                seen_at=now,
-                expires_at=now + int(self.settings.lifetime),
-            )
-            if current:
-                self.store.sessions.delete(current.record.key)
-            self.store.sessions.put(record)
-            idle_since = now - int(self.settings.idle)
-            self.store.sessions.purge(expired_at=now, idle_since=idle_since)
+            admitted = self.admit(sign_in, client=client, now=now)
+            if sign_in.step:
+                self._finish(sign_in.step, admitted.identity, now)
+            if admitted.owes_second_factor:
+                return self._begin(sign_in, admitted.identity, now)
+            return self._open(sign_in, admitted.identity, current, now)
+
+    def _open(
+        self, sign_in: SignIn, identity: Identity, current: Session | None, now: int
+    ) -> Session:
+        token, sessions = self.new_token(), self.store.sessions
+        record = SessionRecord(
+            key=session_key(token),
+            subject=identity.subject,
+            method=sign_in.method,
+            proof=sign_in.proof.key if sign_in.proof else "",
+            opened_at=now,
+            seen_at=now,
+            expires_at=now + int(self.settings.lifetime),
+        )
+        if current:
+            sessions.delete(current.record.key)
+        sessions.put(record)
+        sessions.purge(expired_at=now, idle_since=now - int(self.settings.idle))
+        if sign_in.device:
+            self.store.secrets.add_device(identity.subject, session_key(sign_in.device), now)
         return Session(record, identity, token)
+
+    def _begin(self, sign_in: SignIn, identity: Identity, now: int) -> Step:
+        step = Step(self.new_token(), now + STEP_SECONDS)
+        owed = {
+            "method": sign_in.method,
+            "return_to": sign_in.return_to.text,
+            "source": sign_in.enrolment.source,
+            "administrators": sign_in.enrolment.administrators,
+        }
+        self.store.tickets.purge(now)
+        self.store.tickets.put(
+            Ticket(session_key(step.token), STEP, identity.subject, json.dumps(owed), step.until)
+        )
+        return step
+
+    def _finish(self, step: str, identity: Identity, now: int) -> None:
+        ticket = self.store.tickets.take(session_key(step), STEP)
+        if ticket is None or ticket.subject != identity.subject or ticket.until <= now:
+            raise StepExpired
 
     def close(self, session: Session) -> None:
         """End a session. Raises `DatabaseError`: the visitor must not believe it ended."""
         with _translated():
             self.store.sessions.delete(session.record.key)
+
+    def close_listed(self, listed: Listed) -> int:
+        """End some sessions of a user; give their number. Raises `DatabaseError`."""
+        with _translated(), self.store.transaction():
+            theirs = {record.key for record, _ in self.store.sessions.listed(listed.subject)}
+            return sum(map(self.store.sessions.delete, theirs & listed.keys))
 
     def close_all(self, canonical: str, owns: Callable[[User], bool]) -> int:
         """End all sessions of a user whom `owns` accepts; give their number.

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from itertools import count, repeat
 from typing import Any, Self
 
+from sqlalchemy import text
+
 from ssogate.storage import SQLiteStore
 from tests.gate import SENDER, RunningGate, link_path
 from tests.servers import Answer, Gunicorn, ask, request
@@ -153,12 +155,15 @@ class Stage:
         """Change the store from outside the gate's processes, as the command line does."""
         path = self.gate.site.folder / "var" / "ssogate.sqlite"
         with closing(SQLiteStore(path, clock=time.time)) as store:
-            store.change(statement)
+            store.database.change(text(statement))
 
     def add_user(self, name: str) -> None:
         """Add an operator's own user, if there is none of this name."""
+        columns = "subject, canonical, username, name, email, groups, active, source"
         values = f"'{name}', '{name}', '{name}', '', '', '', 1, '', 0, 0"
-        self.store(f"INSERT OR IGNORE INTO users VALUES ({values})")
+        self.store(
+            f"INSERT OR IGNORE INTO users ({columns}, created_at, updated_at) VALUES ({values})"
+        )
 
     def is_alive(self) -> bool:
         return self.ask("/pub/alive").status == 200

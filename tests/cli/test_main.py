@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 import pytest
+from sqlalchemy import text
 
 from ssogate import __version__
 from ssogate.cli import main
@@ -116,7 +117,7 @@ def test_a_store_that_will_not_open_is_told_of_the_file_that_names_it(site: Site
 
 def test_a_store_that_fails_midway_is_one_line(site: Site) -> None:
     gate = site.gate()
-    gate.store.connection().execute("DROP TABLE sessions")  # type: ignore[attr-defined]
+    gate.store.database.write(text("DROP TABLE sessions"))  # type: ignore[attr-defined]
     gate.store.close()
 
     result = site.run("session", "list")

@@ -7,6 +7,7 @@ from hashlib import sha256
 import pytest
 
 from ssogate.directory import add_user
+from ssogate.directory.activity import By
 from ssogate.model import SessionRecord
 from tests.cli.conftest import Site
 
@@ -20,8 +21,7 @@ def signed_in(site: Site) -> Site:
     gate = site.gate()
     now = int(time.time())
     people = {
-        name: add_user(gate.store.users, name, name="", email="", groups=(), now=now)
-        for name in ("john", "sue")
+        name: add_user(gate.store, name, by=By("cli:root"), now=now) for name in ("john", "sue")
     }
     for key, name, opened, seen, expires in (
         (KEYS[0], "john", now - 100, now - 10, now + 600),

@@ -5,8 +5,10 @@ import time
 
 import pytest
 
+from ssogate.crypto import verify_password
 from ssogate.model import SessionRecord
 from tests.cli.conftest import Site
+from tests.cli.making import contents
 
 
 @pytest.fixture
@@ -52,9 +54,9 @@ def test_lists_users_as_json(sue: Site) -> None:
 def test_shows_a_user_by_any_spelling(sue: Site) -> None:
     facts = sue.good("user", "show", "SUE")
 
-    assert "user      Sue (compared as sue)" in facts
-    assert "e-mail    sue@example.com" in facts
-    assert "sessions  0" in facts
+    assert "user           Sue (compared as sue)" in facts
+    assert "e-mail         sue@example.com" in facts
+    assert "sessions       0" in facts
     assert json.loads(sue.good("user", "show", "sue", "--json"))["sessions"] == 0
 
 
@@ -111,11 +113,131 @@ def test_a_deleted_user_is_gone_with_all_sessions(
     ],
 )
 def test_tells_a_mistake(sue: Site, arguments: list[str], message: str) -> None:
-    before = sue.good("user", "list")
+    before = contents(sue)
 
     result = sue.run("user", *arguments)
 
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
     assert "\x1b" not in result.output
-    assert sue.good("user", "list") == before
+    assert contents(sue) == before
+
+
+# --- Passwords and the rest ----------------------------------------------------------------------
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin"),
+    [
+        pytest.param(["--stdin"], f"{PASSWORD}\n", id="stdin"),
+        pytest.param(["--stdin"], PASSWORD, id="stdin without a line break"),
+        pytest.param(["--password-file", "secret.txt"], None, id="file"),
+        pytest.param([], f"{PASSWORD}\n{PASSWORD}\n", id="prompt"),
+    ],
+)
+def test_a_password_is_set_and_never_shown(
+    sue: Site, arguments: list[str], stdin: str | None
+) -> None:
+    sue.write("secret.txt", f"{PASSWORD}\n")
+    _open_session(sue, "sue")
+
+    said = sue.good("user", "password", "SUE", *arguments, stdin=stdin)
+
+    assert said.endswith("set the password of Sue, ended all sessions\n")
+    assert _sessions(sue) == 0
+    gate = sue.gate()
+    user = gate.store.users.get("sue")
+    assert user
+    stored = gate.store.secrets.password(user.identity.subject)
+    gate.store.close()
+    assert verify_password(PASSWORD, stored)
+    everything = said + sue.good("user", "show", "sue") + sue.good("activity", "list")
+    assert PASSWORD not in everything
+    assert stored not in everything
+    assert json.loads(sue.good("user", "show", "sue", "--json"))["password"] is True
+
+
+def test_two_passwords_that_differ_are_asked_for_again(sue: Site) -> None:
+    typed = "".join(f"{text}\n" for text in (PASSWORD, "another one, too", PASSWORD, PASSWORD))
+
+    result = sue.run("user", "password", "sue", stdin=typed)
+
+    assert result.exit_code == 0
+    assert "do not match" in result.output
+
+
+def test_a_password_is_taken_away(sue: Site) -> None:
+    sue.good("user", "password", "sue", "--stdin", stdin=PASSWORD)
+
+    assert sue.good("user", "password", "sue", "--remove").startswith("removed the password")
+    assert json.loads(sue.good("user", "show", "sue", "--json"))["password"] is False
+
+
+def test_a_second_factor_is_dropped_after_a_question(sue: Site) -> None:
+    gate = sue.gate()
+    user = gate.store.users.get("sue")
+    assert user
+    gate.store.secrets.set_second_factor(user.identity.subject, "sealed", ["k"], 0)
+    gate.store.close()
+
+    assert sue.run("user", "drop-second-factor", "sue", stdin="n\n").exit_code == 1
+    assert json.loads(sue.good("user", "show", "sue", "--json"))["second_factor"] is True
+    sue.good("user", "drop-second-factor", "sue", "--yes")
+    assert json.loads(sue.good("user", "show", "sue", "--json"))["second_factor"] is False
+
+
+def test_a_name_and_an_address_are_changed(sue: Site) -> None:
+    sue.good("user", "change", "sue", "--email", "sue@new.example", "--name", "Sue Smith")
+
+    (known,) = json.loads(sue.good("user", "list", "--json"))
+    assert (known["name"], known["email"]) == ("Sue Smith", "sue@new.example")
+    assert known["groups"] == ["a", "staff"]
+
+
+def test_what_was_done_is_told_in_the_activity_log(sue: Site) -> None:
+    sue.good("user", "groups", "sue", "b")
+    sue.good("user", "password", "sue", "--stdin", stdin=PASSWORD)
+    sue.good("user", "delete", "sue", "--yes")
+
+    lines = json.loads(sue.good("activity", "list", "--json"))
+    assert [line["action"] for line in reversed(lines)] == [
+        "user.added",
+        "user.changed",
+        "user.password-set",
+        "user.deleted",
+    ]
+    assert lines[2]["text"] == "user sue: groups: a, staff → b"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "message"),
+    [
+        pytest.param(["password", "sue", "--stdin"], "short", "at least 12", id="short"),
+        pytest.param(["password", "sue", "--stdin"], "", "stdin: is empty", id="empty"),
+        pytest.param(["password", "sue", "--stdin"], b"\xff" * 20, "not UTF-8", id="no UTF-8"),
+        pytest.param(["password", "sue", "--stdin"], "x" * 20_000, "longer than", id="long"),
+        pytest.param(["password", "sue", "--stdin"], "x" * 2000, "1024 bytes", id="too long"),
+        pytest.param(
+            ["password", "sue", "--stdin"], "sue@example.com", "e-mail address", id="own address"
+        ),
+        pytest.param(["password", "joe", "--stdin"], PASSWORD, "no user joe", id="unknown"),
+        pytest.param(["password", "sue", PASSWORD], "", "unexpected extra", id="argument"),
+        pytest.param(["drop-second-factor", "joe", "--yes"], "", "no user joe", id="factor"),
+        pytest.param(["change", "sue"], "", "Say what to change", id="no change"),
+        pytest.param(["change", "sue", "--email", "x"], "", "email: an e-mail", id="address"),
+        pytest.param(["change", "sue", "--name", "a\nb"], "", "name: holds the", id="full name"),
+    ],
+)
+def test_a_refused_change_changes_nothing(
+    sue: Site, arguments: list[str], stdin: str | bytes, message: str
+) -> None:
+    _open_session(sue, "sue")
+    before = contents(sue)
+
+    result = sue.run("user", *arguments, stdin=stdin)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr
+    assert contents(sue) == before

@@ -10,13 +10,11 @@ from hypothesis import strategies as st
 
 from ssogate.http.cookies import (
     COOKIE_NAMES,
-    cookie_name,
-    end_cookie,
+    cookies,
     is_own_cookie,
     other_cookies,
     session_key,
     session_token,
-    set_cookie,
 )
 
 NAME = "__Host-ssogate"
@@ -110,14 +108,14 @@ def test_what_is_stored_is_a_hash() -> None:
 
 def test_the_cookie_is_bound_to_the_host_on_https() -> None:
     """RFC 6265bis, section 4.1.3.2: `__Host-` wants Secure, Path=/ and no Domain."""
-    name, *flags = set_cookie(TOKEN, secure=True).split("; ")
+    name, *flags = cookies(secure=True).session.set(TOKEN).split("; ")
 
     assert name == MINE
     assert sorted(flags) == ["HttpOnly", "Path=/", "SameSite=Lax", "Secure"]
 
 
 def test_the_cookie_on_plain_http_is_not_secure() -> None:
-    name, *flags = set_cookie(TOKEN, secure=False).split("; ")
+    name, *flags = cookies(secure=False).session.set(TOKEN).split("; ")
 
     assert name == f"ssogate={TOKEN}"
     assert sorted(flags) == ["HttpOnly", "Path=/", "SameSite=Lax"]
@@ -125,8 +123,9 @@ def test_the_cookie_on_plain_http_is_not_secure() -> None:
 
 @pytest.mark.parametrize("secure", [True, False])
 def test_the_cookie_is_removed_as_it_was_set(secure: bool) -> None:
-    assert end_cookie(secure=secure) == set_cookie("", secure=secure) + "; Max-Age=0"
-    assert cookie_name(secure=secure) in COOKIE_NAMES
+    session = cookies(secure=secure).session
+    assert session.end() == session.set("") + "; Max-Age=0"
+    assert session.name in COOKIE_NAMES
 
 
 @pytest.mark.parametrize(

@@ -9,18 +9,14 @@ from hypothesis import strategies as st
 from ssogate.errors import IdentityUnsendable
 from ssogate.http.identity import (
     DEFAULT_HEADERS,
-    MAX_USERNAME,
     MAX_VALUE,
     WELL_KNOWN,
-    canonical_name,
-    email_address,
     fold,
-    group_name,
     header_value,
     identity_headers,
-    visible,
 )
 from ssogate.model import Identity
+from ssogate.names import MAX_USERNAME, canonical_name, email_address, group_name, visible
 
 JOE = Identity("uuid", "Joe", "joe", "Joe Doe", "joe@example.com", frozenset({"b", "a"}))
 

@@ -14,13 +14,12 @@ from werkzeug.test import Client, TestResponse
 from werkzeug.wrappers import Request, Response
 
 from ssogate.http import environ as env
-from ssogate.http.cookies import cookie_name
+from ssogate.http.cookies import cookies
 from ssogate.login.chooser import Chooser
 from ssogate.login.signed_link import SignedLink, SignedLinkSettings
 from ssogate.login.signed_link.link import digest
 from ssogate.middleware.endpoints import Endpoints
 from ssogate.middleware.sessions import Sessions
-from ssogate.model import Endpoint
 from ssogate.sessions import Keeper
 from tests.sessions.making import make_keeper
 from tests.storage.making import NOW, Hands
@@ -65,12 +64,16 @@ class Gate:
             SignedLink(sender, POLICY_GROUPS, self.clock, "/_sso/signed-out") for sender in senders
         ]
         chooser = Chooser(methods)
-        table: dict[str, Endpoint] = dict(chooser.endpoints())
-        for method in methods:
-            table |= method.endpoints()
+        own = cookies(secure=True)
         self.app = Sessions(
-            Endpoints(_page, table=table, keeper=self.keeper, secure=True),
-            cookie=cookie_name(secure=True),
+            Endpoints(
+                _page,
+                table=chooser.endpoints(),
+                keeper=self.keeper,
+                cookies=own,
+                second_factor="/_sso/second-factor",
+            ),
+            cookie=own.session.name,
             find=self.keeper.find,
         )
         self.chooser, self.methods = chooser, methods

@@ -166,7 +166,7 @@ def test_two_spellings_are_one_account(gate: Gate, alias: str) -> None:
     gate.browser().follow(fields_of({**JOE, "username": alias}))
 
     assert gate.names == ["joe", "joe"]
-    assert len(gate.keeper.store.users.listed()) == 1
+    assert len(list(gate.keeper.store.users.listed())) == 1
 
 
 def test_a_store_that_fails_is_told_and_uses_nothing_up(

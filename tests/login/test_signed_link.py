@@ -153,7 +153,7 @@ def test_a_link_with_a_mistake_is_refused(gate: Gate, fields: Any, expected: str
     assert refused(browser.follow(fields), expected)
     assert browser.who == ""
     assert gate.names == []
-    assert gate.keeper.store.users.listed() == []
+    assert list(gate.keeper.store.users.listed()) == []
 
 
 @pytest.mark.parametrize("fields", [case.values[0] for case in INNER_MISTAKES])

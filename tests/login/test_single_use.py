@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ssogate.directory import change_user
+from ssogate.directory.activity import By
 from tests.login.making import (
     ANN,
     JOE,
@@ -110,7 +111,7 @@ def test_after_the_session_a_link_in_the_history_signs_nobody_in(gate: Gate, out
     elif out == "idle":
         gate.clock.now = NOW + 3601
     else:
-        change_user(gate.keeper.store, "joe", active=False, now=NOW)
+        change_user(gate.keeper.store, "joe", active=False, by=By("cli:root"), now=NOW)
 
     assert refused(browser.follow(LINK), "400E3")
     assert browser.who == ""

@@ -14,6 +14,7 @@ from werkzeug.test import EnvironBuilder
 
 from ssogate.errors import StoreFailure
 from ssogate.http import environ as env
+from ssogate.http.theme import Pages
 from ssogate.middleware.boundary import Boundary
 from tests.middleware.recording import Recorder, Strict
 
@@ -104,3 +105,11 @@ def test_every_request_has_an_id_that_no_visitor_chose() -> None:
 
 def test_what_goes_well_passes_untouched() -> None:
     assert Strict(Boundary(Recorder())).get("/").data == b"the app"
+
+
+@pytest.mark.parametrize("pages", [None, Pages()], ids=["our own", "the site's"])
+def test_the_inner_layers_are_told_which_pages_to_show(pages: Pages | None) -> None:
+    app = Recorder()
+    Strict(Boundary(app, pages=pages)).get("/")
+
+    assert env.pages(app.seen[0]) is pages

@@ -11,10 +11,11 @@ import pytest
 from werkzeug.wrappers import Request, Response
 
 from ssogate.errors import LinkExpired
+from ssogate.http.cookies import cookies
 from ssogate.http.pages import reply_json
 from ssogate.middleware.endpoints import Endpoints
 from ssogate.middleware.sessions import Sessions
-from ssogate.model import Endpoint, Enrolment, LocalPath, SignOut
+from ssogate.model import AllOf, Endpoint, Enrolment, LocalPath, SignOut
 from ssogate.sessions import Keeper
 from tests.middleware.recording import PAGE, Recorder, Strict, code
 from tests.sessions.making import CRM, make_keeper, sign_in
@@ -45,9 +46,11 @@ def always(reply: Any) -> Endpoint:
 
 def client(app: Recorder, keeper: Keeper, table: dict[str, Any], *, secure: bool = True) -> Strict:
     endpoints = {path: always(reply) for path, reply in {**ACCOUNTS, **table}.items()}
-    layer = Endpoints(app, table=endpoints, keeper=keeper, secure=secure)
-    name = COOKIE if secure else "ssogate"
-    return Strict(Sessions(layer, cookie=name, find=keeper.find))
+    own = cookies(secure=secure)
+    layer = Endpoints(
+        app, table=endpoints, keeper=keeper, cookies=own, second_factor="/code", pages=["/page"]
+    )
+    return Strict(Sessions(layer, cookie=own.session.name, find=keeper.find))
 
 
 def signed_in(app: Recorder, keeper: Keeper, table: dict[str, Any]) -> tuple[Strict, str]:
@@ -233,7 +236,7 @@ def test_a_form_of_another_site_takes_nobodys_cookie_away(app: Recorder, keeper:
 def test_a_source_signs_its_own_user_out_and_not_the_messenger(
     app: Recorder, keeper: Keeper, enrolment: Enrolment, left: int
 ) -> None:
-    table = {"/out": out(username="joe", enrolment=enrolment)}
+    table = {"/out": out(sessions=AllOf("joe", enrolment))}
     browser, _ = signed_in(app, keeper, table)
     messenger = browser.get("/ann").headers["Set-Cookie"].partition(";")[0]
 

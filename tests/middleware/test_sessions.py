@@ -11,7 +11,7 @@ from ssogate.http import environ as env
 from ssogate.middleware.sessions import Sessions
 from ssogate.model import Session
 from tests.middleware.recording import PAGE, Recorder, Strict, code
-from tests.sessions.making import make_keeper, sign_in
+from tests.sessions.making import make_keeper, opened, sign_in
 from tests.storage.making import Hands
 
 NAME = "__Host-ssogate"
@@ -19,7 +19,7 @@ NAME = "__Host-ssogate"
 
 def test_a_live_session_is_found(tmp_path: Path) -> None:
     keeper, app = make_keeper(tmp_path, Hands()), Recorder()
-    session = keeper.open(sign_in("Joe"), None)
+    session = opened(keeper, sign_in("Joe"), None)
     client = Strict(Sessions(app, cookie=NAME, find=keeper.find))
 
     client.get("/", headers={"Cookie": f"a=1; {NAME}={session.token}"})
@@ -41,7 +41,7 @@ def test_a_live_session_is_found(tmp_path: Path) -> None:
 )
 def test_anything_else_is_an_anonymous_visitor(tmp_path: Path, cookie: str | None) -> None:
     keeper, app = make_keeper(tmp_path, Hands()), Recorder()
-    token = keeper.open(sign_in("Joe"), None).token
+    token = opened(keeper, sign_in("Joe"), None).token
     headers = {} if cookie is None else {"Cookie": cookie.format(token=token)}
 
     Strict(Sessions(app, cookie=NAME, find=keeper.find)).get("/", headers=headers)

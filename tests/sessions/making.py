@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 
 from ssogate.directory import admit
-from ssogate.model import Assertion, Enrolment, LocalPath, Proof, SignIn
+from ssogate.model import Assertion, Enrolment, LocalPath, Proof, Session, SignIn
 from ssogate.sessions import Keeper, SessionSettings
 from ssogate.storage import SQLiteStore
 from tests.storage.making import NOW, Hands
@@ -30,7 +30,14 @@ def _token(numbers: count[int]) -> str:
 def make_keeper(path: Path, clock: Hands) -> Keeper:
     store = SQLiteStore(path / "gate.db", clock=clock)
     settings = SessionSettings(idle=IDLE, lifetime=LIFETIME)
-    return Keeper(store, partial(admit, store.users), clock, tokens(), settings)
+    return Keeper(store, partial(admit, store), clock, tokens(), settings)
+
+
+def opened(keeper: Keeper, sign_in: SignIn, current: Session | None) -> Session:
+    """Open a session for somebody without a second factor."""
+    session = keeper.open(sign_in, current)
+    assert isinstance(session, Session)
+    return session
 
 
 def sign_in(

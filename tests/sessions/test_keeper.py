@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from ssogate.directory import change_user, owns
+from ssogate.directory.activity import By
 from ssogate.errors import (
     AccountInactive,
     AccountNotFound,
@@ -22,11 +22,11 @@ from ssogate.errors import (
     StoreFailure,
 )
 from ssogate.http.cookies import session_key
-from ssogate.model import Assertion, Enrolment, Identity, User
+from ssogate.model import Enrolment, SignIn, User
 from ssogate.sessions import Keeper, SessionSettings
-from ssogate.sessions.keeper import TOUCH_SECONDS
+from ssogate.sessions.keeper import TOUCH_SECONDS, Admit, Admitted
 from ssogate.storage import SQLiteStore
-from tests.sessions.making import CRM, IDLE, LIFETIME, make_keeper, sign_in, tokens
+from tests.sessions.making import CRM, IDLE, LIFETIME, make_keeper, opened, sign_in, tokens
 from tests.storage.making import NOW, Hands
 
 
@@ -72,7 +72,7 @@ def broken(keeper: Keeper, *failing: str) -> Keeper:
 
 
 def test_an_opened_session_is_found_by_its_token(keeper: Keeper, elsewhere: Keeper) -> None:
-    session = keeper.open(sign_in("Joe", proof="link:1"), None)
+    session = opened(keeper, sign_in("Joe", proof="link:1"), None)
 
     assert session.identity.username == "Joe"
     assert session.record.method == "crm"
@@ -84,7 +84,7 @@ def test_an_opened_session_is_found_by_its_token(keeper: Keeper, elsewhere: Keep
 
 
 def test_the_token_is_stored_nowhere(keeper: Keeper, tmp_path: Path) -> None:
-    session = keeper.open(sign_in(), None)
+    session = opened(keeper, sign_in(), None)
 
     assert session.record.key == session_key(session.token)
     assert session.token not in repr(session)
@@ -95,9 +95,9 @@ def test_the_token_is_stored_nowhere(keeper: Keeper, tmp_path: Path) -> None:
 def test_every_sign_in_gives_a_new_id_and_ends_the_old_session(
     keeper: Keeper, elsewhere: Keeper
 ) -> None:
-    first = keeper.open(sign_in("Joe"), None)
-    second = keeper.open(sign_in("Joe"), first)
-    third = keeper.open(sign_in("Ann"), second)
+    first = opened(keeper, sign_in("Joe"), None)
+    second = opened(keeper, sign_in("Joe"), first)
+    third = opened(keeper, sign_in("Ann"), second)
 
     assert len({first.token, second.token, third.token}) == 3
     for anywhere in (keeper, elsewhere):
@@ -109,14 +109,14 @@ def test_every_sign_in_gives_a_new_id_and_ends_the_old_session(
 
 
 def test_sessions_in_two_browsers_live_side_by_side(keeper: Keeper) -> None:
-    first, second = (keeper.open(sign_in("Joe"), None) for _ in range(2))
+    first, second = (opened(keeper, sign_in("Joe"), None) for _ in range(2))
 
     assert keeper.find(first.token)
     assert keeper.find(second.token)
 
 
 def test_a_proof_opens_one_session(keeper: Keeper, elsewhere: Keeper) -> None:
-    first = keeper.open(sign_in("Joe", proof="link:1"), None)
+    first = opened(keeper, sign_in("Joe", proof="link:1"), None)
 
     for anywhere in (keeper, elsewhere):
         with pytest.raises(LinkExpired):
@@ -126,8 +126,8 @@ def test_a_proof_opens_one_session(keeper: Keeper, elsewhere: Keeper) -> None:
     assert len(keeper.store.sessions.listed()) == 1
 
 
-def refuse(error: type[Exception]) -> Callable[[Assertion, Enrolment, int], Identity]:
-    def admit(assertion: Assertion, enrolment: Enrolment, now: int) -> Identity:
+def refuse(error: type[Exception]) -> Admit:
+    def admit(sign_in: SignIn, *, client: str, now: int) -> Admitted:
         raise error
 
     return admit
@@ -139,20 +139,20 @@ def refuse(error: type[Exception]) -> Callable[[Assertion, Enrolment, int], Iden
 def test_a_sign_in_that_is_not_admitted_changes_nothing(
     keeper: Keeper, error: type[Exception]
 ) -> None:
-    current = keeper.open(sign_in("Ann"), None)
+    current = opened(keeper, sign_in("Ann"), None)
 
     with pytest.raises(error):
         replace(keeper, admit=refuse(error)).open(sign_in("Joe", proof="link:1"), current)
 
     assert keeper.find(current.token) == current
-    assert keeper.open(sign_in("Joe", proof="link:1"), None), "the link is not used up"
+    assert opened(keeper, sign_in("Joe", proof="link:1"), None), "the link is not used up"
 
 
 @pytest.mark.parametrize(
     "failing", ["spend", "add", "put", "delete", "purge", "transaction"], ids="{} fails".format
 )
 def test_a_store_that_fails_in_a_sign_in_changes_nothing(keeper: Keeper, failing: str) -> None:
-    current = keeper.open(sign_in("Ann"), None)
+    current = opened(keeper, sign_in("Ann"), None)
     failed = broken(keeper, failing)
     if failing == "add":
         failed = replace(failed, admit=refuse(StoreFailure))
@@ -162,7 +162,7 @@ def test_a_store_that_fails_in_a_sign_in_changes_nothing(keeper: Keeper, failing
 
     assert keeper.find(current.token) == current
     assert [user.identity.canonical for user in keeper.store.users.listed()] == ["ann"]
-    assert keeper.open(sign_in("Joe", proof="link:1"), None), "the link is not used up"
+    assert opened(keeper, sign_in("Joe", proof="link:1"), None), "the link is not used up"
 
 
 def test_a_token_that_is_taken_opens_nothing(keeper: Keeper) -> None:
@@ -177,9 +177,9 @@ def test_a_token_that_is_taken_opens_nothing(keeper: Keeper) -> None:
 
 
 def test_a_sign_in_drops_some_sessions_that_ended(keeper: Keeper, clock: Hands) -> None:
-    keeper.open(sign_in("Ann"), None)
+    opened(keeper, sign_in("Ann"), None)
     clock.now = NOW + IDLE
-    keeper.open(sign_in("Joe"), None)
+    opened(keeper, sign_in("Joe"), None)
 
     assert [who.canonical for _, who in keeper.store.sessions.listed()] == ["joe"]
 
@@ -202,7 +202,7 @@ def test_a_sign_in_drops_some_sessions_that_ended(keeper: Keeper, clock: Hands) 
 def test_an_unused_session_ends_at_the_idle_limit(
     keeper: Keeper, elsewhere: Keeper, clock: Hands, passed: int, alive: bool
 ) -> None:
-    session = keeper.open(sign_in(), None)
+    session = opened(keeper, sign_in(), None)
     clock.now = NOW + passed
 
     assert (keeper.find(session.token) is not None) is alive
@@ -220,7 +220,7 @@ def test_an_unused_session_ends_at_the_idle_limit(
 def test_a_session_in_use_ends_at_its_lifetime(
     keeper: Keeper, clock: Hands, at: int, alive: bool
 ) -> None:
-    session = keeper.open(sign_in(), None)
+    session = opened(keeper, sign_in(), None)
     for passed in range(0, LIFETIME - 1, IDLE // 2):
         clock.now = NOW + passed
         assert keeper.find(session.token)
@@ -232,7 +232,7 @@ def test_a_session_in_use_ends_at_its_lifetime(
 @pytest.mark.parametrize("start", [2**31 - 100, 2**32 - 100, 2**33], ids=["2038", "2106", "2242"])
 def test_no_date_wraps(keeper: Keeper, clock: Hands, start: int) -> None:
     clock.now = start
-    session = keeper.open(sign_in(), None)
+    session = opened(keeper, sign_in(), None)
 
     clock.now = start + IDLE - 1
     assert keeper.find(session.token)
@@ -252,7 +252,7 @@ def test_no_date_wraps(keeper: Keeper, clock: Hands, start: int) -> None:
 def test_a_use_is_written_at_most_once_a_minute(
     keeper: Keeper, clock: Hands, passed: int, seen_at: int
 ) -> None:
-    session = keeper.open(sign_in(), None)
+    session = opened(keeper, sign_in(), None)
     clock.now = NOW + passed
 
     for _ in range(3):
@@ -263,7 +263,7 @@ def test_a_use_is_written_at_most_once_a_minute(
 
 
 def test_a_use_that_cannot_be_written_is_a_use_all_the_same(keeper: Keeper, clock: Hands) -> None:
-    session = keeper.open(sign_in(), None)
+    session = opened(keeper, sign_in(), None)
     clock.now = NOW + TOUCH_SECONDS
 
     assert broken(keeper, "touch").find(session.token) is not None
@@ -291,7 +291,7 @@ def test_limits_are_safe_by_default() -> None:
 
 
 def test_a_closed_session_is_gone_everywhere(keeper: Keeper, elsewhere: Keeper) -> None:
-    session, other = (keeper.open(sign_in("Joe"), None) for _ in range(2))
+    session, other = (opened(keeper, sign_in("Joe"), None) for _ in range(2))
     assert elsewhere.find(session.token)
 
     keeper.close(session)
@@ -303,7 +303,7 @@ def test_a_closed_session_is_gone_everywhere(keeper: Keeper, elsewhere: Keeper) 
 
 
 def test_a_session_that_could_not_be_closed_is_told(keeper: Keeper) -> None:
-    session = keeper.open(sign_in(), None)
+    session = opened(keeper, sign_in(), None)
 
     with pytest.raises(DatabaseError):
         broken(keeper, "delete").close(session)
@@ -311,12 +311,12 @@ def test_a_session_that_could_not_be_closed_is_told(keeper: Keeper) -> None:
 
 def changed(keeper: Keeper, **what: Any) -> None:
     (user,) = keeper.store.users.listed()
-    change_user(keeper.store, user.identity.canonical, now=NOW, **what)
+    change_user(keeper.store, user.identity.canonical, by=By("cli:root"), now=NOW, **what)
 
 
 def test_a_lost_group_counts_at_the_next_request(keeper: Keeper, elsewhere: Keeper) -> None:
     """D6."""
-    session = keeper.open(sign_in(), None)
+    session = opened(keeper, sign_in(), None)
     assert session.identity.groups == {"members"}
     assert elsewhere.find(session.token)
 
@@ -330,7 +330,7 @@ def test_a_lost_group_counts_at_the_next_request(keeper: Keeper, elsewhere: Keep
 
 def test_a_deactivated_user_is_out_at_the_next_request(keeper: Keeper, elsewhere: Keeper) -> None:
     """D3; and activating the user again revives no session."""
-    session = keeper.open(sign_in(), None)
+    session = opened(keeper, sign_in(), None)
     assert elsewhere.find(session.token)
 
     changed(keeper, active=False)
@@ -343,7 +343,7 @@ def test_a_deactivated_user_is_out_at_the_next_request(keeper: Keeper, elsewhere
 
 
 def test_a_deleted_user_is_out_at_the_next_request(keeper: Keeper, elsewhere: Keeper) -> None:
-    session = keeper.open(sign_in(), None)
+    session = opened(keeper, sign_in(), None)
     assert elsewhere.find(session.token)
 
     assert keeper.store.users.delete(session.identity.subject)
@@ -353,8 +353,8 @@ def test_a_deleted_user_is_out_at_the_next_request(keeper: Keeper, elsewhere: Ke
 
 
 def test_all_of_a_users_sessions_end_and_nobody_elses(keeper: Keeper) -> None:
-    mine = [keeper.open(sign_in("Joe"), None) for _ in range(3)]
-    other = keeper.open(sign_in("Ann"), None)
+    mine = [opened(keeper, sign_in("Joe"), None) for _ in range(3)]
+    other = opened(keeper, sign_in("Ann"), None)
 
     def may(user: User) -> bool:
         return owns(CRM, user)
@@ -367,7 +367,7 @@ def test_all_of_a_users_sessions_end_and_nobody_elses(keeper: Keeper) -> None:
 
 
 def test_who_does_not_own_a_user_ends_nothing(keeper: Keeper) -> None:
-    session = keeper.open(sign_in("Joe"), None)
+    session = opened(keeper, sign_in("Joe"), None)
 
     assert keeper.close_all("joe", lambda user: owns(Enrolment("stranger"), user)) == 0
     assert keeper.find(session.token)
@@ -375,7 +375,7 @@ def test_who_does_not_own_a_user_ends_nothing(keeper: Keeper) -> None:
 
 @pytest.mark.parametrize("failing", ["get", "delete_subject"])
 def test_sessions_that_could_not_be_ended_are_told(keeper: Keeper, failing: str) -> None:
-    keeper.open(sign_in("Joe"), None)
+    opened(keeper, sign_in("Joe"), None)
 
     with pytest.raises(DatabaseError):
         broken(keeper, failing).close_all("joe", lambda user: True)
@@ -385,7 +385,7 @@ def test_sessions_that_could_not_be_ended_are_told(keeper: Keeper, failing: str)
 
 
 def test_a_store_that_does_not_answer_makes_nobody_anonymous(keeper: Keeper) -> None:
-    session = keeper.open(sign_in(), None)
+    session = opened(keeper, sign_in(), None)
 
     for token in (session.token, "x" * 43):
         with pytest.raises(SessionsUnavailable):
@@ -393,7 +393,7 @@ def test_a_store_that_does_not_answer_makes_nobody_anonymous(keeper: Keeper) -> 
 
 
 def test_a_store_that_vanished_refuses(tmp_path: Path, keeper: Keeper, clock: Hands) -> None:
-    session = keeper.open(sign_in(), None)
+    session = opened(keeper, sign_in(), None)
     assert isinstance(keeper.store, SQLiteStore)
     keeper.store.close()
     (tmp_path / "gate.db").unlink()
@@ -401,7 +401,7 @@ def test_a_store_that_vanished_refuses(tmp_path: Path, keeper: Keeper, clock: Ha
     with pytest.raises(SessionsUnavailable):
         keeper.find(session.token)
     with pytest.raises(DatabaseError):
-        keeper.open(sign_in(), None)
+        opened(keeper, sign_in(), None)
 
 
 def test_the_tokens_of_these_tests_have_the_form_of_real_ones() -> None:

@@ -44,7 +44,7 @@ class StoreContract:
             try:
                 return [store.one_time.spend(key, until=NOW) for key in keys]
             finally:
-                store.close()
+                leave(store)
 
         with ThreadPoolExecutor(8) as threads:
             answers = list(threads.map(race, range(8)))
@@ -91,7 +91,7 @@ class StoreContract:
     def test_an_update_of_an_unknown_user_adds_nobody(self, store: Store) -> None:
         store.users.update(user("ghost"))
 
-        assert store.users.listed() == []
+        assert list(store.users.listed()) == []
 
     def test_users_are_listed_by_name(self, store: Store) -> None:
         for name in ("zoe", "ann", "joe"):
@@ -115,7 +115,6 @@ class StoreContract:
         [
             pytest.param("joe'; DROP TABLE users; --", id="SQL"),
             pytest.param("jö\u0308é 日本 \U0001f600", id="beyond ASCII"),
-            pytest.param("a\x00b", id="NUL"),
             pytest.param("%_?*", id="wildcards"),
         ],
     )
@@ -251,6 +250,101 @@ class StoreContract:
 
     # --- The number of the last change ------------------------------------------------------
 
+    # --- Transactions -----------------------------------------------------------------------
+
+    @pytest.mark.parametrize("error", [GateError, StoreFailure, ValueError, KeyboardInterrupt])
+    def test_a_transaction_that_fails_leaves_nothing(
+        self, store: Store, reopen: Reopen, error: type[BaseException]
+    ) -> None:
+        joe, ann = user("joe"), user("ann")
+        store.users.add(joe)
+        store.sessions.put(record(joe))
+
+        def fail() -> None:
+            with store.transaction():
+                store.one_time.spend("a", until=NOW)
+                store.users.add(ann)
+                store.sessions.put(record(ann, "k2"))
+                store.sessions.delete("k1")
+                raise error
+
+        with pytest.raises(error):
+            fail()
+
+        for seen_by in (store, reopen()):
+            assert seen_by.users.get("ann") is None
+            assert [row.key for row, _ in seen_by.sessions.listed()] == ["k1"]
+        assert store.one_time.spend("a", until=NOW), "the value is not used up"
+
+    def test_a_transaction_that_ends_is_seen_by_all(self, store: Store, reopen: Reopen) -> None:
+        joe = user("joe")
+
+        with store.transaction():
+            store.users.add(joe)
+            store.sessions.put(record(joe))
+            assert store.users.get("joe") == joe, "what was written is read in the same transaction"
+
+        assert reopen().sessions.get("k1") == (record(joe), joe.identity)
+
+    def test_nobody_sees_half_of_a_transaction(self, store: Store, reopen: Reopen) -> None:
+        other = reopen()
+
+        with store.transaction():
+            store.users.add(user("joe"))
+            assert other.users.get("joe") is None
+
+    def test_a_transaction_in_a_transaction_is_part_of_it(self, store: Store) -> None:
+        def nest() -> None:
+            with store.transaction():
+                with store.transaction():
+                    store.users.add(user("joe"))
+                raise LookupError
+
+        with pytest.raises(LookupError):
+            nest()
+
+        assert list(store.users.listed()) == []
+
+    def test_after_a_failed_transaction_the_store_works(self, store: Store) -> None:
+        def fail() -> None:
+            with store.transaction():
+                raise GateError
+
+        with pytest.raises(GateError):
+            fail()
+        with store.transaction():
+            store.users.add(user("joe"))
+
+        assert store.users.get("joe") is not None
+
+    def test_closing_in_one_thread_leaves_the_transaction_of_another_whole(
+        self, store: Store, reopen: Reopen
+    ) -> None:
+        def fail() -> None:
+            with store.transaction():
+                store.one_time.spend("a", until=NOW)
+                closer = threading.Thread(target=store.close)
+                closer.start()
+                closer.join()
+                store.users.add(user("joe"))
+                raise GateError
+
+        with pytest.raises(GateError):
+            fail()
+
+        assert list(reopen().users.listed()) == []
+
+    def test_a_closed_store_opens_again_when_asked(self, store: Store) -> None:
+        store.users.add(user("joe"))
+        store.close()
+        store.close()
+
+        assert store.users.get("joe") is not None
+
+
+class RemembersContract:
+    """What an engine adds whose sessions may be remembered between requests."""
+
     @pytest.mark.parametrize(
         "change",
         [
@@ -310,93 +404,8 @@ class StoreContract:
 
         assert store.sessions.changes() is not None
 
-    # --- Transactions -----------------------------------------------------------------------
 
-    @pytest.mark.parametrize("error", [GateError, StoreFailure, ValueError, KeyboardInterrupt])
-    def test_a_transaction_that_fails_leaves_nothing(
-        self, store: Store, reopen: Reopen, error: type[BaseException]
-    ) -> None:
-        joe, ann = user("joe"), user("ann")
-        store.users.add(joe)
-        store.sessions.put(record(joe))
-
-        def fail() -> None:
-            with store.transaction():
-                store.one_time.spend("a", until=NOW)
-                store.users.add(ann)
-                store.sessions.put(record(ann, "k2"))
-                store.sessions.delete("k1")
-                raise error
-
-        with pytest.raises(error):
-            fail()
-
-        for seen_by in (store, reopen()):
-            assert seen_by.users.get("ann") is None
-            assert [row.key for row, _ in seen_by.sessions.listed()] == ["k1"]
-        assert store.one_time.spend("a", until=NOW), "the value is not used up"
-
-    def test_a_transaction_that_ends_is_seen_by_all(self, store: Store, reopen: Reopen) -> None:
-        joe = user("joe")
-
-        with store.transaction():
-            store.users.add(joe)
-            store.sessions.put(record(joe))
-            assert store.users.get("joe") == joe, "what was written is read in the same transaction"
-
-        assert reopen().sessions.get("k1") == (record(joe), joe.identity)
-
-    def test_nobody_sees_half_of_a_transaction(self, store: Store, reopen: Reopen) -> None:
-        other = reopen()
-
-        with store.transaction():
-            store.users.add(user("joe"))
-            assert other.users.get("joe") is None
-
-    def test_a_transaction_in_a_transaction_is_refused(self, store: Store) -> None:
-        def nest() -> None:
-            with store.transaction():
-                store.users.add(user("joe"))
-                with store.transaction():
-                    raise AssertionError("not reached")
-
-        with pytest.raises(StoreFailure):
-            nest()
-
-        assert store.users.listed() == []
-
-    def test_after_a_failed_transaction_the_store_works(self, store: Store) -> None:
-        def fail() -> None:
-            with store.transaction():
-                raise GateError
-
-        with pytest.raises(GateError):
-            fail()
-        with store.transaction():
-            store.users.add(user("joe"))
-
-        assert store.users.get("joe") is not None
-
-    def test_closing_in_one_thread_leaves_the_transaction_of_another_whole(
-        self, store: Store, reopen: Reopen
-    ) -> None:
-        def fail() -> None:
-            with store.transaction():
-                store.one_time.spend("a", until=NOW)
-                closer = threading.Thread(target=store.close)
-                closer.start()
-                closer.join()
-                store.users.add(user("joe"))
-                raise GateError
-
-        with pytest.raises(GateError):
-            fail()
-
-        assert reopen().users.listed() == []
-
-    def test_a_closed_store_opens_again_when_asked(self, store: Store) -> None:
-        store.users.add(user("joe"))
+def leave(store: Store) -> None:
+    """End a thread's use of the store, where each thread has a connection of its own."""
+    if store.sessions.changes() is not None:
         store.close()
-        store.close()
-
-        assert store.users.get("joe") is not None

@@ -19,8 +19,9 @@ from typing import Any
 import pytest
 
 from ssogate.errors import StoreFailure
-from ssogate.storage import SQLiteStore, sqlite, tables
-from tests.storage.contract import Reopen, StoreContract
+from ssogate.storage import SQLiteStore, sqlite, state, writing
+from tests.storage.contract import RemembersContract, Reopen, StoreContract
+from tests.storage.directory_contract import DirectoryContract
 from tests.storage.making import NOW, Hands, record, user
 
 
@@ -52,7 +53,14 @@ def store(reopen: Callable[[], SQLiteStore]) -> SQLiteStore:
     return reopen()
 
 
-class TestSQLite(StoreContract):
+def sql(store: SQLiteStore, statement: str) -> list[tuple[Any, ...]]:
+    """Run a statement as it is, on the store's own connection."""
+    with store.database.connected() as connection:
+        driver: Any = connection.connection.driver_connection
+        return list(driver.execute(statement).fetchall())
+
+
+class TestSQLite(StoreContract, RemembersContract, DirectoryContract):
     """One file on disk."""
 
 
@@ -61,26 +69,26 @@ class TestSQLite(StoreContract):
 
 def test_a_spent_mark_outlives_its_link_by_a_day(store: SQLiteStore, clock: Hands) -> None:
     store.one_time.spend("a", until=NOW)
-    clock.now = NOW + tables.KEEP_SPENT
+    clock.now = NOW + state.KEEP_SPENT
     assert not store.one_time.spend("a", until=NOW)
 
     clock.now += 1
     store.one_time.spend("other", until=NOW + 10**6)
 
-    assert store.rows("SELECT key FROM spent") == [("other",)]
+    assert sql(store, "SELECT key FROM spent") == [("other",)]
 
 
 def test_one_spending_clears_a_bounded_number_of_old_marks(
     store: SQLiteStore, clock: Hands
 ) -> None:
     with store.transaction():
-        for number in range(tables.PURGE_ROWS + 20):
+        for number in range(writing.PURGE_ROWS + 20):
             store.one_time.spend(f"old{number}", until=NOW)
-    clock.now = NOW + tables.KEEP_SPENT + 1
+    clock.now = NOW + state.KEEP_SPENT + 1
 
     store.one_time.spend("new", until=NOW + 10**6)
 
-    assert store.rows("SELECT count(*) FROM spent") == [(20 + 1,)]
+    assert sql(store, "SELECT count(*) FROM spent") == [(20 + 1,)]
 
 
 def _spend_all(path: Path, keys: list[str], start: Any, answers: Any) -> None:
@@ -125,7 +133,7 @@ def test_sign_ins_at_the_same_time_wait_for_one_another(store: SQLiteStore) -> N
 
     assert sum(created) == 1
     assert len(store.sessions.listed()) == 8
-    assert len(store.users.listed()) == 1
+    assert len(list(store.users.listed())) == 1
 
 
 # --- The file ------------------------------------------------------------------------------
@@ -176,7 +184,8 @@ def _another_programs(path: Path) -> None:
 def _a_newer_one(path: Path) -> None:
     SQLiteStore(path, clock=Hands())
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 99")
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
 
 
 def _a_corrupt_one(path: Path) -> None:
@@ -196,7 +205,7 @@ def _a_folder(path: Path) -> None:
     ("make", "words"),
     [
         pytest.param(_another_programs, "another program's database", id="another program's"),
-        pytest.param(_a_newer_one, "newer ssogate (schema 99)", id="newer schema"),
+        pytest.param(_a_newer_one, "newer ssogate (schema 9999", id="newer schema"),
         pytest.param(_a_corrupt_one, "not a database", id="no database"),
         pytest.param(_a_cut_one, "malformed", id="cut short"),
         pytest.param(_a_folder, "unable to open", id="folder"),
@@ -236,12 +245,12 @@ def test_a_file_that_vanished_is_a_failure_and_not_a_new_store(
 
 
 def test_a_file_that_became_read_only_refuses_writes(store: SQLiteStore) -> None:
-    store.connection().execute("PRAGMA query_only = ON")
+    sql(store, "PRAGMA query_only = ON")
 
     with pytest.raises(StoreFailure, match="readonly"):
         store.one_time.spend("a", until=NOW)
 
-    assert store.users.listed() == [], "reading still works"
+    assert list(store.users.listed()) == [], "reading still works"
 
 
 def test_what_sqlite_has_undone_itself_is_told_as_it_was(store: SQLiteStore) -> None:
@@ -250,7 +259,7 @@ def test_what_sqlite_has_undone_itself_is_told_as_it_was(store: SQLiteStore) -> 
     def fail() -> None:
         with store.transaction():
             store.one_time.spend("a", until=NOW)
-            store.connection().execute("ROLLBACK")
+            sql(store, "ROLLBACK")
             raise StoreFailure("disk full")
 
     with pytest.raises(StoreFailure, match="disk full"):
@@ -273,7 +282,7 @@ def test_a_lock_held_too_long_is_a_failure(
             raise AssertionError("not reached")
         with pytest.raises(StoreFailure, match="locked"):
             store.one_time.spend("a", until=NOW)
-        assert store.users.listed() == [], "readers do not wait for a writer"
+        assert list(store.users.listed()) == [], "readers do not wait for a writer"
 
     assert store.one_time.spend("a", until=NOW)
 
@@ -339,7 +348,7 @@ def test_what_a_child_writes_stays_when_the_parent_closes(
         finally:
             os._exit(0)
     os.read(told, 1)
-    store.users.listed()
+    list(store.users.listed())
     store.close()
     os.write(hear, b".")
     os.read(told, 1)
@@ -420,9 +429,9 @@ def test_a_store_that_was_put_in_its_place_is_the_one_that_counts(
 
 
 def test_a_power_cut_is_provided_for(store: SQLiteStore) -> None:
-    assert store.rows("PRAGMA synchronous") == [(2,)], "FULL"
-    assert store.rows("PRAGMA journal_mode") == [("wal",)]
-    assert store.rows("PRAGMA foreign_keys") == [(1,)]
+    assert sql(store, "PRAGMA synchronous") == [(2,)], "FULL"
+    assert sql(store, "PRAGMA journal_mode") == [("wal",)]
+    assert sql(store, "PRAGMA foreign_keys") == [(1,)]
 
 
 def test_many_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:
@@ -431,7 +440,7 @@ def test_many_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:
         place = tmp_path / str(number) / "gate.db"
         script = (
             "import sys, time; from pathlib import Path; from ssogate.storage import SQLiteStore;"
-            f"SQLiteStore(Path({str(place)!r}), clock=time.time).users.listed()"
+            f"SQLiteStore(Path({str(place)!r}), clock=time.time).users.get('joe')"
         )
         starts = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(4)]
 

@@ -19,8 +19,8 @@ from hashlib import sha256
 from urllib.parse import unquote_to_bytes, urlencode
 
 from ssogate.errors import BadSignature, InvalidParameter, MissingParameter
-from ssogate.http.identity import canonical_name, email_address, group_name, visible
 from ssogate.login.signed_link.slips import hash_slip
+from ssogate.names import canonical_name, email_address, group_name, visible
 
 MAX_QUERY = 4096  # characters of base64: far above an honest link, far below a request line
 MAX_GROUPS = 100

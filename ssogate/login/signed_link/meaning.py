@@ -18,13 +18,13 @@ from werkzeug.test import create_environ
 from werkzeug.wrappers import Request
 
 from ssogate.errors import GateError
-from ssogate.http.identity import canonical_name
 from ssogate.http.redirects import local_path
 from ssogate.login.signed_link.finding import Finding, Steps, misspelt, shown, told
 from ssogate.login.signed_link.link import REQUIRED, Link, decode, digest, verify
 from ssogate.login.signed_link.method import SignedLink
 from ssogate.login.signed_link.settings import SignedLinkSettings
 from ssogate.model import SignIn
+from ssogate.names import canonical_name
 
 
 def contents(text: str, mode: str, settings: SignedLinkSettings) -> Steps[Link | None]:

@@ -22,7 +22,6 @@ from ssogate.errors import (
 from ssogate.http import environ as env
 from ssogate.http.audience import is_embedded, is_prefetch
 from ssogate.http.form import form_pairs, query_pairs
-from ssogate.http.identity import canonical_name
 from ssogate.http.pages import page, redirect, refusal, reply_json
 from ssogate.http.redirects import local_path, url_host, with_query
 from ssogate.http.site import host_matches
@@ -37,6 +36,7 @@ from ssogate.login.signed_link.link import (
 )
 from ssogate.login.signed_link.settings import SignedLinkSettings
 from ssogate.model import (
+    AllOf,
     Assertion,
     Clock,
     Endpoint,
@@ -48,6 +48,7 @@ from ssogate.model import (
     SignIn,
     SignOut,
 )
+from ssogate.names import canonical_name
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request, Response
@@ -114,7 +115,7 @@ class SignedLink:
             return return_to
         self._check_timestamp(link)
         if session and not (vouched or _may_replace(session, link, verified, asked)):
-            return self._ask_first(session, link, verified, asked)
+            return self._ask_first(request, session, link, verified, asked)
         return self._sign_in(link, verified, return_to)
 
     def _verified(self, asked: Outer) -> VerifiedText:
@@ -152,6 +153,7 @@ class SignedLink:
             enrolment=self._enrolment,
             return_to=return_to,
             proof=self._proof(link, verified),
+            complete=self.settings.satisfies_second_factor,
         )
 
     def _proof(self, link: Link, verified: VerifiedText) -> Proof | None:
@@ -181,7 +183,7 @@ class SignedLink:
         return self.policy_groups if allowed is None else frozenset(allowed)
 
     def _ask_first(
-        self, session: Session, link: Link, verified: VerifiedText, asked: Outer
+        self, request: Request, session: Session, link: Link, verified: VerifiedText, asked: Outer
     ) -> Response:
         fields = {
             "mode": "login",
@@ -191,6 +193,7 @@ class SignedLink:
             "confirm": _confirmation(session, verified),
         }
         return page(
+            request.environ,
             "confirm.html",
             current=session.identity.username,
             other=link.username,
@@ -246,7 +249,7 @@ class SignedLink:
             return SignOut(done)
         link = decode(self._verified(asked), required=REQUIRED[asked.mode])
         self._check_timestamp(link)
-        return SignOut(done, canonical_name(link.username), self._enrolment)
+        return SignOut(done, AllOf(canonical_name(link.username), self._enrolment))
 
 
 def _may_replace(session: Session, link: Link, verified: VerifiedText, asked: Outer) -> bool:

@@ -10,13 +10,13 @@ from pydantic import Field, field_validator, model_validator
 
 from ssogate.config import Duration, HostPattern, Secret, Settings, Url
 from ssogate.config.net import url as read_url
-from ssogate.http.identity import group_name
+from ssogate.config.values import Name
 from ssogate.http.redirects import local_path
+from ssogate.names import group_name
 
 MIN_SECRET, SHORT_SECRET = 16, 32  # characters: refused below the one, warned of below the other
 
 Path = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~\-]+(/[A-Za-z0-9._~\-]+)*$")]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_\-]{0,31}$")]
 
 
 class SignedLinkSettings(Settings):
@@ -60,6 +60,9 @@ class SignedLinkSettings(Settings):
     """Take a known user's name, e-mail and groups from the link."""
     shared_users: bool = False
     """Let this sender sign in users that another sender created."""
+    satisfies_second_factor: bool = False
+    """Whether a link is as good as two factors. If not, a user who has set up a second factor here
+    is asked for it after the link."""
     default_groups: tuple[str, ...] = ()
     """Groups that a new user gets, besides the ones in the link. A later link that carries groups
     replaces all of them."""

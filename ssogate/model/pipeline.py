@@ -1,4 +1,4 @@
-"""The values that rooms hand to one another: frozen, without behaviour that could fail.
+"""What a request becomes on its way: target, session, decision, and what endpoints answer.
 
 Unverified and verified things have different types. `Target` is built only by
 `http.target.parse_target`, `LocalPath` only by `http.redirects.local_path`; whoever holds one
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from ssogate.model.directory import Identity
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request, Response
@@ -45,33 +47,6 @@ class LocalPath:
     """A path of this site, with its query: safe to redirect to."""
 
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who somebody is, as the gated app and the policies see it."""
-
-    subject: str
-    """The user's UUID: never reused, opaque."""
-    username: str
-    """As it was first seen."""
-    canonical: str
-    """`username` in the one form in which names are compared."""
-    name: str = ""
-    email: str = ""
-    groups: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """A person the gate knows."""
-
-    identity: Identity
-    active: bool
-    source: str
-    """The login method that created the user; empty for an operator's own."""
-    created_at: int
-    updated_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +84,8 @@ class Assertion:
     email: str
     groups: frozenset[str] | None = None
     """None: nothing was said about groups, so known ones stay."""
+    external_id: str = ""
+    """What the source calls the person; empty if it has no such name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +98,8 @@ class Enrolment:
     shared: bool = False
     """Whether users that another source created may sign in by this one."""
     default_groups: frozenset[str] = frozenset()
+    administrators: bool = False
+    """Whether administrators may sign in by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +139,45 @@ class SignIn:
     enrolment: Enrolment
     return_to: LocalPath
     proof: Proof | None = None
+    complete: bool = False
+    """Whether a user's second factor is satisfied, too. If not, and the user has one, what comes
+    next is not a session but the page that asks for it."""
+    step: str = field(default="", repr=False)
+    """The token of the `Step` that this sign-in completes and uses up."""
+    device: str = field(default="", repr=False)
+    """A token by which the browser is to be known again as one that its user has signed in with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A sign-in that still owes the second factor: its secret, and when it is too late."""
+
+    token: str = field(repr=False)
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """All sessions of the user of this name, if the enrolment's source may act for the user."""
+
+    username: str
+    enrolment: Enrolment
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Sessions of one user, by the keys of their records."""
+
+    subject: str
+    keys: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class SignOut:
-    """End the visitor's own session, or (`username` given) all sessions of a user, then reply."""
+    """End sessions, then reply: the visitor's own one if nothing else is said."""
 
     reply: Response
-    username: str | None = None
-    enrolment: Enrolment | None = None
-    """Whose users `username` may name; goes with it."""
+    sessions: AllOf | Listed | None = None
 
 
 Reply: TypeAlias = "Response | LocalPath | SignIn | SignOut"

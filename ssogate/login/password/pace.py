@@ -1,0 +1,72 @@
+"""How many sign-ins are looked at, how many passwords are hashed at once, and how long a no takes.
+
+A password hash takes a core and 64 MiB for a tenth of a second. Hashes of other programs, and
+people who are looked up elsewhere, take other times: a clock would tell them from names that
+nobody has. So every no is held back until it is as old as all of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from ssogate.crypto import TooBusy, Turns
+from ssogate.errors import SignInBusy, WrongPassword
+
+STEP = 0.5  # seconds; longer than a look-up and any usual hash take together
+
+# In a process, which has 16 threads by default: whoever is signed in already keeps half of them,
+# however many people guess. Held-back answers count: a place is what bounds them.
+PLACES = 8
+AT_ONCE = 2
+PATIENCE = 5.0  # seconds
+
+
+def _places() -> Turns:
+    return Turns(at_once=PLACES, waiting=0, patience=0)
+
+
+def _hashing() -> Turns:
+    return Turns(at_once=AT_ONCE, waiting=PLACES, patience=PATIENCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The bounds of one process."""
+
+    sleep: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+    places: Turns = field(default_factory=_places)
+    hashing: Turns = field(default_factory=_hashing)
+
+    @contextmanager
+    def even(self) -> Iterator[None]:
+        """Judge a password inside; a `WrongPassword` comes out at the next full `STEP`.
+
+        At a step, not merely after one: when much is going on and it takes longer than one, the
+        next covers it as well. Raises `SignInBusy`.
+        """
+        with _turn(self.places):
+            began = self.monotonic()
+            try:
+                yield
+            except WrongPassword:
+                self.sleep(STEP - (self.monotonic() - began) % STEP)
+                raise
+
+    @contextmanager
+    def hash(self) -> Iterator[None]:
+        """Hash inside. Raises `SignInBusy`."""
+        with _turn(self.hashing):
+            yield
+
+
+@contextmanager
+def _turn(turns: Turns) -> Iterator[None]:
+    try:
+        with turns.turn():
+            yield
+    except TooBusy as error:
+        raise SignInBusy(str(error)) from error

@@ -1,0 +1,80 @@
+"""The door to pages that belong to somebody: who is not signed in is sent to sign in first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from ssogate.directory.activity import By
+from ssogate.errors import SignInRequired
+from ssogate.http import environ as env
+from ssogate.http.pages import redirect
+from ssogate.http.same_origin import check_same_origin
+from ssogate.http.site import OWN
+from ssogate.model import Endpoint, LocalPath, Reply, Session, User
+from ssogate.storage import Store
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+    from werkzeug.wrappers import Request
+
+ACCOUNT = f"{OWN}account"
+PASSWORD = f"{ACCOUNT}/password"
+SECOND_FACTOR = f"{ACCOUNT}/second-factor"
+SESSIONS = f"{ACCOUNT}/sessions"
+SIGN_OUT = f"{OWN}sign-out"
+
+
+class Passwords(Protocol):
+    """What knows people's passwords."""
+
+    def asks(self, user: User) -> bool:
+        """Whether there is a password to ask this user for."""
+
+    def confirm(self, user: User, password: str, environ: WSGIEnvironment) -> None:
+        """Raise a `GateError` if it is not the user's, or too many were tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who opens a page, and by which session."""
+
+    user: User
+    session: Session
+
+
+PersonalPage = Callable[["Request", Visitor], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """`challenge_url` says where to sign in; `public_port` is the port in `public_url`."""
+
+    store: Store
+    challenge_url: Callable[[LocalPath], str]
+    public_port: int | None = None
+
+    def endpoints(self, pages: Mapping[str, PersonalPage]) -> Mapping[str, Endpoint]:
+        """Give the pages as endpoints that let nobody else in, and take no other site's form."""
+        return {path: partial(self._open, path, page) for path, page in pages.items()}
+
+    def _open(self, path: str, page: PersonalPage, request: Request) -> Reply:
+        posted = request.method == "POST"
+        if posted:
+            check_same_origin(request.environ, public_port=self.public_port)
+        session = env.session(request.environ)
+        # Not as the session was found, a moment ago: as it is in the store.
+        user = self.store.users.of(session.identity.subject) if session else None
+        if session is None or user is None or not user.welcome:
+            if posted:
+                raise SignInRequired
+            return redirect(self.challenge_url(LocalPath(path)))
+        return page(request, Visitor(user, session))
+
+
+def by(visitor: Visitor, request: Request) -> By:
+    """Give the visitor's name for the activity log."""
+    client = env.client(request.environ)
+    return By(f"user:{visitor.user.identity.canonical}", str(client or ""))

@@ -1,0 +1,182 @@
+"""My second factor: switch it on with an app, make new recovery codes, switch it off.
+
+All of it needs the password: who finds a session open must not lock its owner out. On needs a right
+code, too, so that nobody locks themselves out.
+The secret waits in a ticket meanwhile, sealed as it will be stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from secrets import token_urlsafe
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from ssogate.crypto import Sealer
+from ssogate.crypto.totp import (
+    PERIOD,
+    Random,
+    matching_step,
+    new_secret,
+    provisioning_uri,
+    qr_svg,
+    recovery_codes,
+    recovery_key,
+)
+from ssogate.directory.activity import By, note
+from ssogate.errors import GateError, InvalidParameter
+from ssogate.http.cookies import TOKEN_BYTES, session_key
+from ssogate.http.fields import fields
+from ssogate.http.languages import msgid
+from ssogate.http.log import log_refusal
+from ssogate.http.pages import page, redirect, translated
+from ssogate.model import Clock, Reply, Ticket
+from ssogate.portal.account import totp_state
+from ssogate.portal.door import ACCOUNT, SECOND_FACTOR, Passwords, PersonalPage, Visitor, by
+from ssogate.storage import Store
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Request, Response
+
+KIND = "totp-setup"
+SETUP_SECONDS = 600
+MAX_CODE = 64  # characters
+
+_WRONG_CODE = msgid("This code is wrong. Is the clock of the device that shows it right?")
+_WRONG_PASSWORD = msgid("The password is wrong.")
+_QR_TITLE = msgid("The key as a picture to scan")
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactorPage:
+    """`issuer` is what an authenticator app calls this site; `random` gives so many bytes."""
+
+    store: Store
+    clock: Clock
+    passwords: Passwords
+    sealer: Sealer
+    issuer: str
+    random: Random
+    new_token: Callable[[], str] = field(default=partial(token_urlsafe, TOKEN_BYTES), repr=False)
+
+    def pages(self) -> Mapping[str, PersonalPage]:
+        return {SECOND_FACTOR: self}
+
+    def __call__(self, request: Request, visitor: Visitor) -> Reply:
+        state = totp_state(self.store, self.passwords, self.sealer, visitor)
+        if state == "unavailable":
+            return redirect(ACCOUNT)
+        posted = request.method == "POST"
+        if state == "on":
+            return self._change(request, visitor) if posted else _change_form(request)
+        return self._switch_on(request, visitor) if posted else self._begin(request, visitor)
+
+    # --- Off: switch it on -----------------------------------------------------------------------
+
+    def _begin(self, request: Request, visitor: Visitor) -> Response:
+        subject, token = visitor.user.identity.subject, self.new_token()
+        secret = new_secret(self.random)
+        sealed = self.sealer.seal(secret, context=_context(subject))
+        until = int(self.clock()) + SETUP_SECONDS
+        self.store.tickets.put(Ticket(session_key(token), KIND, subject, sealed, until))
+        return self._setup_form(request, visitor, token, secret)
+
+    def _switch_on(self, request: Request, visitor: Visitor) -> Reply:
+        token, code, password = fields(request, "ticket", "code", "password")
+        if len(token) > MAX_CODE or not token.isascii() or len(code) > MAX_CODE:
+            raise InvalidParameter("a ticket or a code that is longer than any")
+        subject, now = visitor.user.identity.subject, self.clock()
+        ticket = self.store.tickets.get(session_key(token), KIND)
+        if ticket is None or ticket.subject != subject or now >= ticket.until:
+            return redirect(SECOND_FACTOR)  # to begin anew
+        secret = self.sealer.open(ticket.data, context=_context(subject))
+        step = matching_step(secret, code, now)
+        wrong = self._wrong(request, visitor, password)
+        if wrong or step is None:
+            told, status = wrong or (_WRONG_CODE, 400)
+            return self._setup_form(request, visitor, token, secret, problem=told, status=status)
+        codes = recovery_codes(self.random)
+        with self.store.transaction():
+            if self.store.tickets.take(ticket.key, KIND) is None:
+                return redirect(SECOND_FACTOR)  # the form was sent twice
+            # This very code must not open a sign-in as well.
+            self.store.one_time.spend(f"totp:{subject}:{step}", until=(step + 3) * PERIOD)
+            self._store(visitor, ticket.data, codes, by(visitor, request), "second-factor-set")
+        return _codes_page(request, codes)
+
+    def _setup_form(
+        self,
+        request: Request,
+        visitor: Visitor,
+        token: str,
+        secret: str,
+        *,
+        problem: str = "",
+        status: int = 200,
+    ) -> Response:
+        account = visitor.user.identity.username
+        uri = provisioning_uri(secret, account=account, issuer=self.issuer)
+        svg = qr_svg(uri, title=translated(request.environ, _QR_TITLE))
+        return page(
+            request.environ,
+            "totp.html",
+            status=status,
+            svg=Markup(svg),  # noqa: S704  (drawn by us; the title is escaped there)
+            secret=" ".join(secret[start : start + 4] for start in range(0, len(secret), 4)),
+            action=SECOND_FACTOR,
+            problem=problem,
+            ticket=token,
+        )
+
+    def _wrong(self, request: Request, visitor: Visitor, password: str) -> tuple[str, int] | None:
+        """Give what to tell of a password that is refused, and the status; None: it is right."""
+        try:
+            self.passwords.confirm(visitor.user, password, request.environ)
+        except GateError as error:
+            log_refusal(error, request.environ, rule=SECOND_FACTOR)
+            return _WRONG_PASSWORD if error.status == 401 else error.public, error.status
+        return None
+
+    # --- On: new codes, or off -------------------------------------------------------------------
+
+    def _change(self, request: Request, visitor: Visitor) -> Reply:
+        wish, password = fields(request, "do", "password")
+        if wish not in ("renew", "off"):
+            raise InvalidParameter("a button that the page has not")
+        if wrong := self._wrong(request, visitor, password):
+            return _change_form(request, *wrong)
+        codes = recovery_codes(self.random) if wish == "renew" else ()
+        action = "recovery-codes-renewed" if codes else "second-factor-dropped"
+        with self.store.transaction():
+            sealed = self.store.secrets.second_factor(visitor.user.identity.subject)
+            if not sealed:
+                return redirect(SECOND_FACTOR)  # another window has switched it off meanwhile
+            self._store(visitor, sealed if codes else "", codes, by(visitor, request), action)
+        return _codes_page(request, codes) if codes else redirect(ACCOUNT)
+
+    def _store(
+        self, visitor: Visitor, sealed: str, codes: tuple[str, ...], who: By, action: str
+    ) -> None:
+        """To be called in a transaction."""
+        identity, now = visitor.user.identity, int(self.clock())
+        keys = map(recovery_key, codes)
+        self.store.secrets.set_second_factor(identity.subject, sealed, keys, now)
+        note(self.store, who, f"user.{action}", f"user {identity.canonical}", now)
+
+
+def _change_form(request: Request, problem: str = "", status: int = 200) -> Response:
+    return page(
+        request.environ, "totp_off.html", status=status, action=SECOND_FACTOR, problem=problem
+    )
+
+
+def _codes_page(request: Request, codes: tuple[str, ...]) -> Response:
+    """Not after a redirect: they are shown once, and kept nowhere."""
+    return page(request.environ, "recovery_codes.html", codes=codes, url=ACCOUNT)
+
+
+def _context(subject: str) -> str:
+    return f"totp:{subject}"

@@ -1,0 +1,141 @@
+"""One statement or one transaction at a time on an engine's connection, for the tables above it.
+
+Each thread has at most one transaction; what it runs meanwhile is part of it. Errors of the engine
+become `StoreFailure` here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Executable, Row
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from ssogate.errors import Conflict, StoreFailure
+from ssogate.storage.changes import Changes
+
+Found = Row[*tuple[Any, ...]]
+Values = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+
+
+class Database(ABC):
+    """An engine of SQL. `dialect` is SQLAlchemy's name of it."""
+
+    dialect: str
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+        self._changes: Changes | None = None  # where an engine has one
+
+    @abstractmethod
+    def connected(self) -> AbstractContextManager[Connection]:
+        """Give a connection that is in no transaction."""
+
+    @abstractmethod
+    def begin(self, connection: Connection) -> None:
+        """Begin a transaction in which this is the only writer."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close what this thread has open, or all where threads share."""
+
+    def changes(self) -> int | None:
+        """Give a number that changes with every `change`; None where nobody keeps one."""
+        return self._changes.current() if self._changes else None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        current = self._current
+        if current is not None:
+            yield current
+            return
+        with self.connected() as connection:
+            with translated():
+                self.begin(connection)
+            self._local.transaction, self._local.change = connection, None
+            try:
+                yield connection
+                with translated():
+                    connection.commit()
+            except BaseException:
+                with translated():
+                    connection.rollback()
+                raise
+            finally:
+                self._local.transaction = None
+                if self._changes and self._local.change is not None:
+                    self._changes.finish(self._local.change)
+
+    @property
+    def _current(self) -> Connection | None:
+        connection: Connection | None = self._local.__dict__.get("transaction")
+        return connection
+
+    def rows(self, statement: Executable, values: Values = None) -> Sequence[Found]:
+        """Run a statement that gives rows."""
+        if self._current is not None:
+            with translated():
+                return self._current.execute(statement, values).all()
+        with self.connected() as connection, translated():
+            found = connection.execute(statement, values).all()
+            connection.commit()
+            return found
+
+    def write(self, statement: Executable, values: Values = None) -> int:
+        """Run a statement that changes rows, once for each of several values; give their number."""
+        if self._current is not None:
+            with translated():
+                return self._current.execute(statement, values).rowcount
+        if isinstance(values, list):
+            with self.transaction():
+                return self.write(statement, values)
+        with self.connected() as connection, translated():
+            changed = connection.execute(statement, values).rowcount
+            connection.commit()
+            return changed
+
+    def change(self, statement: Executable, values: Values = None) -> int:
+        """Write what takes something away from somebody: nobody may go on remembering it."""
+        with self.transaction():
+            if self._changes and self._local.change is None:
+                self._local.change = self._changes.start()
+            return self.write(statement, values)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the engine's errors into ours, without the values that they may quote."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _failure(error.orig) from error
+    except SQLAlchemyError as error:
+        raise StoreFailure(type(error).__name__) from error
+
+
+_CONTRADICTIONS = {
+    **dict.fromkeys(
+        ("FOREIGN KEY constraint failed", "ForeignKeyViolation", "RestrictViolation"),
+        "it names something that is not there, or something else still needs it",
+    ),
+    **dict.fromkeys(
+        ("UNIQUE constraint failed", "UniqueViolation"),
+        "another one has this name or external id already",
+    ),
+}
+
+
+def _failure(error: BaseException | None) -> StoreFailure:
+    # SQLite says what failed in its text, PostgreSQL by the error's class (ForeignKeyViolation).
+    text = str(error) if hasattr(error, "sqlite_errorname") else type(error).__name__
+    for word, told in _CONTRADICTIONS.items():
+        if text.startswith(word):
+            return Conflict(told)
+    if getattr(error, "sqlstate", None):  # PostgreSQL quotes values even in its first line
+        return StoreFailure(type(error).__name__)
+    line = (str(error).splitlines() or [""])[0]
+    return StoreFailure(f"{type(error).__name__}: {line}")

@@ -1,0 +1,232 @@
+"""People: who is known, for whom they act, and who is an administrator."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, exists, select, update
+
+from ssogate.model import AccountStatus, Administrator, Identity, Membership, User
+from ssogate.names import canonical_email
+from ssogate.storage import schema
+from ssogate.storage.database import Database
+from ssogate.storage.writing import PAGE_ROWS, insert
+
+_users, _accounts = schema.users, schema.accounts
+_members, _others = schema.memberships, schema.memberships.alias("others")
+
+IDENTITY = tuple(
+    _users.c[name] for name in ("subject", "username", "canonical", "name", "email", "groups")
+)
+# Who acts for accounts and finds every one of them Closed. Who acts for none is judged alone.
+_acts = exists().where(_members.c.subject == _users.c.subject).correlate(_users)
+_acts_for_an_open_one = (
+    exists()
+    .where(
+        _others.c.subject == _users.c.subject,
+        _accounts.c.number == _others.c.account,
+        _accounts.c.status != AccountStatus.CLOSED,
+    )
+    .correlate(_users)
+)
+_CLOSED: ColumnElement[bool] = and_(_acts, ~_acts_for_an_open_one)
+WELCOME: ColumnElement[bool] = and_(_users.c.active, ~_CLOSED)
+
+_REST = tuple(
+    _users.c[name] for name in ("active", "source", "created_at", "updated_at", "external_id")
+)
+_USER = select(*IDENTITY, *_REST, _CLOSED.label("closed"))
+
+
+class Users:
+    _get = _USER.where(_users.c.canonical == bindparam("of"))
+    _of = _USER.where(_users.c.subject == bindparam("of"))
+    _by_email = _USER.where(_users.c.email_canonical == bindparam("of")).limit(2)
+    _page = (
+        _USER.where(_users.c.canonical > bindparam("after"))
+        .order_by(_users.c.canonical)
+        .limit(PAGE_ROWS)
+    )
+    _update = (
+        update(_users)
+        .where(_users.c.subject == bindparam("of"))
+        .values(
+            {
+                name: bindparam(f"new_{name}")
+                for name in (
+                    *("username", "name", "email", "groups", "active", "updated_at"),
+                    *("email_canonical", "external_id"),
+                )
+            }
+        )
+    )
+    _delete = delete(_users).where(_users.c.subject == bindparam("of"))
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._insert = insert(database, _users)
+        self._add = self._insert.on_conflict_do_nothing()
+
+    def get(self, canonical: str) -> User | None:
+        return self._one(self._get, canonical)
+
+    def of(self, subject: str) -> User | None:
+        return self._one(self._of, subject)
+
+    def by_email(self, email: str) -> User | None:
+        found = _comparable(email)
+        rows = self._database.rows(self._by_email, {"of": found}) if found else ()
+        return _user(rows[0]) if len(rows) == 1 else None
+
+    def by_external_id(self, source: str, external_id: str) -> User | None:
+        return self.known(source, [external_id]).get(external_id) if external_id else None
+
+    def known(self, source: str, external_ids: Collection[str]) -> dict[str, User]:
+        # "Not empty" for SQLite, which uses an index of some rows only if told that they are meant.
+        wanted = _USER.where(
+            _users.c.source == source,
+            _users.c.external_id.in_(external_ids),
+            _users.c.external_id != "",
+        )
+        return {user.external_id: user for user in self._some(wanted)}
+
+    def named(self, canonicals: Collection[str]) -> dict[str, User]:
+        wanted = _USER.where(_users.c.canonical.in_(canonicals))
+        return {user.identity.canonical: user for user in self._some(wanted)}
+
+    def add(self, user: User) -> bool:
+        return self._database.write(self._add, _row(user)) == 1
+
+    def add_all(self, users: Sequence[User]) -> None:
+        if users:
+            self._database.write(self._insert, [*map(_row, users)])
+
+    def update(self, user: User) -> None:
+        self.update_all([user])
+
+    def update_all(self, users: Sequence[User]) -> None:
+        if users:
+            rows = (_row(user) for user in users)
+            values = [{"of": row["subject"], **_new(row)} for row in rows]
+            self._database.change(self._update, values)
+
+    def delete(self, subject: str) -> bool:
+        return self._database.change(self._delete, {"of": subject}) == 1
+
+    def listed(self) -> Iterator[User]:
+        page: Sequence[Any] = self._database.rows(self._page, {"after": ""})
+        while page:
+            yield from map(_user, page)
+            page = self._database.rows(self._page, {"after": page[-1].canonical})
+
+    def _one(self, statement: Select[Any], value: str) -> User | None:
+        rows = self._database.rows(statement, {"of": value})
+        return _user(rows[0]) if rows else None
+
+    def _some(self, statement: Select[Any]) -> Iterator[User]:
+        return map(_user, self._database.rows(statement))
+
+
+def identity(row: Sequence[Any]) -> Identity:
+    """Read the columns of `IDENTITY`."""
+    return Identity(*row)
+
+
+def _user(row: Sequence[Any]) -> User:
+    active, source, created_at, updated_at, external_id, closed = row[len(IDENTITY) :]
+    who = identity(row[: len(IDENTITY)])
+    return User(who, active, source, created_at, updated_at, external_id, bool(closed))
+
+
+def _row(user: User) -> dict[str, Any]:
+    who = user.identity
+    return {
+        **{column.name: getattr(who, column.name) for column in IDENTITY},
+        **{column.name: getattr(user, column.name) for column in _REST},
+        "email_canonical": _comparable(who.email),
+    }
+
+
+def _new(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"new_{name}": value for name, value in row.items()}
+
+
+def _comparable(email: str) -> str:
+    try:
+        return canonical_email(email)
+    except ValueError:  # nobody can sign in by such an address
+        return ""
+
+
+class Memberships:
+    _get = select(_members).where(
+        _members.c.account == bindparam("account"), _members.c.subject == bindparam("of")
+    )
+    _delete = delete(_members).where(
+        _members.c.account == bindparam("account"), _members.c.subject == bindparam("of")
+    )
+    _demote = (
+        update(_members)
+        .where(_members.c.account == bindparam("of"), _members.c.owner)
+        .values(owner=False)
+    )
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        added = insert(database, _members)
+        self._put = added.on_conflict_do_update(
+            index_elements=["account", "subject"],
+            set_={"owner": added.excluded.owner, "permissions": added.excluded.permissions},
+        )
+
+    def get(self, account: int, subject: str) -> Membership | None:
+        rows = self._database.rows(self._get, {"account": account, "of": subject})
+        return Membership(*rows[0]) if rows else None
+
+    def put(self, membership: Membership) -> None:
+        with self._database.transaction():
+            if membership.owner:
+                self._database.write(self._demote, {"of": membership.account})
+            row = {column.name: getattr(membership, column.name) for column in _members.c}
+            self._database.change(self._put, row)
+
+    def delete(self, account: int, subject: str) -> bool:
+        return self._database.change(self._delete, {"account": account, "of": subject}) == 1
+
+    def listed(self, *, account: int | None = None, subject: str | None = None) -> list[Membership]:
+        wanted = select(_members)
+        if account is not None:
+            wanted = wanted.where(_members.c.account == account)
+        if subject is not None:
+            wanted = wanted.where(_members.c.subject == subject)
+        order = (_members.c.account, _members.c.owner.desc(), _members.c.subject)
+        return [Membership(*row) for row in self._database.rows(wanted.order_by(*order))]
+
+
+class Administrators:
+    _table = schema.administrators
+    _all = select(_table).order_by(_table.c.created_at, _table.c.subject)
+    _get = select(_table).where(_table.c.subject == bindparam("of"))
+    _delete = delete(_table).where(_table.c.subject == bindparam("of"))
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        added = insert(database, self._table)
+        self._put = added.on_conflict_do_update(
+            index_elements=["subject"], set_={"role_groups": added.excluded.role_groups}
+        )
+
+    def get(self, subject: str) -> Administrator | None:
+        rows = self._database.rows(self._get, {"of": subject})
+        return Administrator(*rows[0]) if rows else None
+
+    def put(self, administrator: Administrator) -> None:
+        names = (column.name for column in self._table.c)
+        self._database.write(self._put, {name: getattr(administrator, name) for name in names})
+
+    def delete(self, subject: str) -> bool:
+        return self._database.change(self._delete, {"of": subject}) == 1
+
+    def listed(self) -> list[Administrator]:
+        return [Administrator(*row) for row in self._database.rows(self._all)]

@@ -1,0 +1,152 @@
+"""What comes and goes: spent values, tickets, counters, sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, astuple
+from typing import Any
+
+from sqlalchemy import Select, bindparam, case, delete, select, update
+
+from ssogate.model import Clock, Identity, SessionRecord, Ticket
+from ssogate.storage import schema
+from ssogate.storage.database import Database
+from ssogate.storage.people import IDENTITY, WELCOME, identity
+from ssogate.storage.writing import PURGE_ROWS, insert, purge
+
+# Spent marks outlive their links by a day: a clock that is set back must not revive one.
+KEEP_SPENT = 86_400  # seconds
+
+
+class OneTime:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+        self._spend = insert(database, schema.spent).on_conflict_do_nothing()
+        self._purge = purge(schema.spent, "until")
+
+    def spend(self, key: str, *, until: int) -> bool:
+        self._database.write(self._purge, {"limit": int(self._clock()) - KEEP_SPENT})
+        return self._database.write(self._spend, {"key": key, "until": until}) == 1
+
+
+class Tickets:
+    _of = (schema.tickets.c.key == bindparam("of")) & (
+        schema.tickets.c.kind == bindparam("of_kind")
+    )
+    _get = select(schema.tickets).where(_of)
+    _take = delete(schema.tickets).where(_of).returning(schema.tickets)
+    _purge = purge(schema.tickets, "until")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._put = insert(database, schema.tickets)
+
+    def put(self, ticket: Ticket) -> None:
+        self._database.write(self._put, asdict(ticket))
+
+    def get(self, key: str, kind: str) -> Ticket | None:
+        rows = self._database.rows(self._get, {"of": key, "of_kind": kind})
+        return Ticket(*rows[0]) if rows else None
+
+    def take(self, key: str, kind: str) -> Ticket | None:
+        rows = self._database.rows(self._take, {"of": key, "of_kind": kind})
+        return Ticket(*rows[0]) if rows else None
+
+    def purge(self, expired_at: int) -> int:
+        return self._database.write(self._purge, {"limit": expired_at})
+
+
+class Counters:
+    _table = schema.counters
+    _over = _table.c.until <= bindparam("at")
+    _read = select(_table.c.number).where((_table.c.key == bindparam("of")) & ~_over)
+    _reset = delete(_table).where(_table.c.key == bindparam("of"))
+    _purge = purge(_table, "until")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        begun = insert(database, self._table)
+        self._count = begun.on_conflict_do_update(
+            index_elements=["key"],
+            set_={
+                "number": case((self._over, 1), else_=self._table.c.number + 1),
+                "until": case((self._over, begun.excluded.until), else_=self._table.c.until),
+            },
+        ).returning(self._table.c.number)
+
+    def count(self, key: str, *, now: int, window: int) -> int:
+        with self._database.transaction():
+            self._database.write(self._purge, {"limit": now})
+            values = {"key": key, "number": 1, "until": now + window, "at": now}
+            number: int = self._database.rows(self._count, values)[0].number
+        return number
+
+    def read(self, key: str, *, now: int) -> int:
+        rows = self._database.rows(self._read, {"of": key, "at": now})
+        return int(rows[0].number) if rows else 0
+
+    def reset(self, key: str) -> None:
+        self._database.write(self._reset, {"of": key})
+
+
+_SESSION = tuple(schema.sessions.c)
+_OWNED = select(*_SESSION, *IDENTITY).join(
+    schema.users, schema.users.c.subject == schema.sessions.c.subject
+)
+
+
+class Sessions:
+    _table = schema.sessions
+    _get = _OWNED.where((_table.c.key == bindparam("of")) & WELCOME)
+    _touch = (
+        update(_table)
+        .where((_table.c.key == bindparam("of")) & (_table.c.seen_at < bindparam("at")))
+        .values(seen_at=bindparam("at"))
+    )
+    _delete = delete(_table).where(_table.c.key == bindparam("of"))
+    _delete_subject = delete(_table).where(_table.c.subject == bindparam("of"))
+    _delete_tickets = delete(schema.tickets).where(schema.tickets.c.subject == bindparam("of"))
+    _listed = _OWNED.order_by(_table.c.opened_at.desc(), _table.c.key)
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._put = insert(database, self._table)
+
+    def get(self, key: str) -> tuple[SessionRecord, Identity] | None:
+        rows = self._database.rows(self._get, {"of": key})
+        return _owned(rows[0]) if rows else None
+
+    def put(self, record: SessionRecord) -> None:
+        names = (column.name for column in _SESSION)
+        self._database.write(self._put, dict(zip(names, astuple(record), strict=True)))
+
+    def touch(self, key: str, seen_at: int) -> None:
+        self._database.write(self._touch, {"of": key, "at": seen_at})
+
+    def delete(self, key: str) -> bool:
+        return self._database.change(self._delete, {"of": key}) == 1
+
+    def changes(self) -> int | None:
+        return self._database.changes()
+
+    def delete_subject(self, subject: str) -> int:
+        with self._database.transaction():
+            self._database.write(self._delete_tickets, {"of": subject})
+            return self._database.change(self._delete_subject, {"of": subject})
+
+    def purge(self, *, expired_at: int, idle_since: int) -> int:
+        ended = select(self._table.c.key).where(
+            (self._table.c.expires_at <= expired_at) | (self._table.c.seen_at <= idle_since)
+        )
+        few = ended.limit(PURGE_ROWS)
+        return self._database.write(delete(self._table).where(self._table.c.key.in_(few)))
+
+    def listed(self, subject: str | None = None) -> list[tuple[SessionRecord, Identity]]:
+        statement: Select[Any] = self._listed
+        if subject is not None:
+            statement = statement.where(self._table.c.subject == subject)
+        return [_owned(row) for row in self._database.rows(statement)]
+
+
+def _owned(row: Sequence[Any]) -> tuple[SessionRecord, Identity]:
+    return SessionRecord(*row[: len(_SESSION)]), identity(row[len(_SESSION) :])
