@@ -78,7 +78,6 @@ class Gate:
     keeper: Keeper
     sealer: Sealer | None
     sources: Mapping[str, LegacySource]
-    """The databases of applications in which people are looked up, by their names."""
     clock: Clock
 
     @property
@@ -105,12 +104,18 @@ def open_gate(loaded: Loaded, *, clock: Clock = time.time) -> Gate:
         raise ConfigurationError([problem]) from error
     keeper = Keeper(store, partial(admit, store), clock, new_token, settings.sessions)
     keys = [key.bytes for key in settings.sealing_keys]
+    sealer = Sealer(keys) if keys else None
+    return Gate(loaded, store, keeper, sealer, legacy_sources(loaded, clock), clock)
+
+
+def legacy_sources(loaded: Loaded, clock: Clock = time.time) -> Mapping[str, LegacySource]:
+    """Give the databases of applications in which people are looked up, by their names. None is
+    connected to yet."""
     groups = loaded.policy.groups
-    sources = {
+    return {
         source.name: LegacySource(source, base=loaded.base, clock=clock, policy_groups=groups)
         for source in (loaded.password.sources if loaded.password else ())
     }
-    return Gate(loaded, store, keeper, Sealer(keys) if keys else None, sources, clock)
 
 
 def _open_store(loaded: Loaded, clock: Clock) -> Store:

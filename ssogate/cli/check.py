@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 from gunicorn.config import Config
 
+from ssogate.app import legacy_sources
 from ssogate.cli.console import (
     MISTAKE,
     config_option,
@@ -33,9 +35,9 @@ from ssogate.worker.safe import problems as server_problems
 def check(ctx: click.Context, wrap: bool, config: Path) -> None:
     """Check the whole configuration.
 
-    That is gateway.yaml, the policies with their tests, and the settings of gunicorn. Every
-    problem is told on a line of its own, with file, line and setting. Warnings alone are no
-    failure.
+    That is gateway.yaml, the policies with their tests, the settings of gunicorn, and what the
+    databases of `sources` say to their queries. Every problem is told on a line of its own, with
+    file, line and setting. Warnings alone are no failure.
 
     \b
     Examples:
@@ -50,6 +52,7 @@ def check(ctx: click.Context, wrap: bool, config: Path) -> None:
         scheme = loaded.settings.public_url.scheme if loaded else None
         cfg, found = server_settings(file)
         problems += found or server_problems(cfg, public_scheme=scheme)
+    problems += _sources(loaded) if loaded else ()
     if problems:
         tell_problems(problems)
     if loaded is None or any(not problem.warning for problem in problems):
@@ -64,6 +67,14 @@ def _gateway(config: Path, wrap: bool) -> tuple[Loaded | None, list[Problem]]:
     except ConfigurationError as error:
         return None, [*error.problems]
     return loaded, [*loaded.warnings]
+
+
+def _sources(loaded: Loaded) -> Iterator[Problem]:
+    """What is wrong with applications' databases; a warning, since one may merely be down."""
+    for name, source in legacy_sources(loaded).items():
+        for problem in source.check():
+            yield Problem(str(loaded.file), 0, f"login.password.sources.{name}", problem, True)
+        source.close()
 
 
 def _summary(loaded: Loaded) -> dict[str, str]:

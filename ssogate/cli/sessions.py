@@ -14,6 +14,7 @@ from ssogate.app import Gate
 from ssogate.cli.console import (
     Mistake,
     answer,
+    changing,
     config_option,
     counted,
     json_option,
@@ -24,6 +25,7 @@ from ssogate.cli.console import (
     say_json,
     say_table,
 )
+from ssogate.directory.activity import note
 from ssogate.model import Identity, SessionRecord
 
 SHOWN = 12  # hex digits of a key: two sessions share them once in 2**48
@@ -81,12 +83,14 @@ def end(key: str | None, name: str | None, every: bool, config: Path) -> None:
     """
     if sum((key is not None, name is not None, every)) != 1:
         raise click.UsageError("Name one of: KEY, --user or --all.")
-    with opened(config) as gate:
+    with changing(config) as (gate, by, now):
         found = _listed(gate, name)
         if key is not None:
             found = _with_key(found, key)
         with gate.store.transaction():
             ended = sum(gate.store.sessions.delete(record.key) for record, _ in found)
+            whose = ", ".join(sorted({identity.username for _, identity in found})[:10])
+            note(gate.store, by, "session.ended", f"{counted(ended, 'session')} of {whose}", now)
     say(f"ended {counted(ended, 'session')}")
     answer(ended > 0 or key is None)
 

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from werkzeug.wrappers import Request, Response
 
-from ssogate.errors import LinkExpired
+from ssogate.errors import LinkExpired, StoreFailure
 from ssogate.http.cookies import cookies
 from ssogate.http.pages import reply_json
 from ssogate.middleware.endpoints import Endpoints
 from ssogate.middleware.sessions import Sessions
-from ssogate.model import AllOf, Endpoint, Enrolment, LocalPath, SignOut
+from ssogate.model import AllOf, Endpoint, Enrolment, LocalPath, SignOut, Step
 from ssogate.sessions import Keeper
 from tests.middleware.recording import PAGE, Recorder, Strict, code
 from tests.sessions.making import CRM, make_keeper, sign_in
-from tests.storage.making import Hands
+from tests.storage.making import NOW, Hands
 
 COOKIE = "__Host-ssogate"
 ACCOUNTS = {"/in": sign_in("Joe", return_to="/wanted"), "/ann": sign_in("Ann")}
@@ -191,6 +192,55 @@ def test_a_sign_in_is_one_line_in_the_log(
     fields = json.loads(line)
     assert (fields["event"], fields["user"], fields["method"]) == ("signed in", "joe", "crm")
     assert cookie.partition("=")[2] not in line
+
+
+def second_factor_of(keeper: Keeper, name: str) -> None:
+    user = keeper.store.users.get(name)
+    assert user
+    keeper.store.secrets.set_second_factor(user.identity.subject, "sealed", [], NOW)
+
+
+def test_who_owes_a_second_factor_gets_a_step_and_no_session(app: Recorder, keeper: Keeper) -> None:
+    signed_in(app, keeper, {})
+    second_factor_of(keeper, "joe")
+    browser = client(app, keeper, {})
+
+    response = browser.get("/in")
+
+    assert (response.status_code, response.location) == (303, "/code")
+    (cookie,) = response.headers.getlist("Set-Cookie")
+    assert cookie.startswith("__Host-ssogate-step=")
+    assert "HttpOnly; SameSite=Lax; Secure" in cookie
+
+
+def test_the_second_step_opens_the_session_and_ends_the_step(app: Recorder, keeper: Keeper) -> None:
+    signed_in(app, keeper, {})
+    second_factor_of(keeper, "joe")
+    step = keeper.open(sign_in("Joe"), None)
+    assert isinstance(step, Step)
+    done = replace(sign_in("Joe"), complete=True, step=step.token, device="d" * 43)
+    browser = client(app, keeper, {"/done": done})
+
+    response = browser.get("/done")
+
+    names = [cookie.partition("=")[0] for cookie in response.headers.getlist("Set-Cookie")]
+    assert names == ["__Host-ssogate", "__Host-ssogate-step", "__Host-ssogate-device"]
+    assert "Max-Age=0" in response.headers.getlist("Set-Cookie")[1]
+    assert f"Max-Age={400 * 86400}" in response.headers.getlist("Set-Cookie")[2]
+    assert browser.get("/done").headers["X-SSOGate-Error"] == "step_expired", "used up"
+
+
+def test_a_sign_in_may_lead_to_a_page_of_ours(app: Recorder, keeper: Keeper) -> None:
+    table = {"/page": Response("mine"), "/in2": sign_in("Joe", return_to="/page?x")}
+
+    assert client(app, keeper, table).get("/in2").location == "/page?x"
+
+
+def test_a_store_that_fails_in_an_endpoint_is_a_refusal(app: Recorder, keeper: Keeper) -> None:
+    response = client(app, keeper, {"/own": StoreFailure("disk full")}).get("/own")
+
+    assert (response.status_code, response.headers["X-SSOGate-Error"]) == (500, "500E1")
+    assert b"disk full" not in response.data
 
 
 # --- Signing out -----------------------------------------------------------------------------

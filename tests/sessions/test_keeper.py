@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,15 @@ from ssogate.errors import (
     DuplicateUser,
     GateError,
     LinkExpired,
+    NotForAdministrators,
     SessionsUnavailable,
+    StepExpired,
     StoreFailure,
 )
 from ssogate.http.cookies import session_key
-from ssogate.model import Enrolment, SignIn, User
+from ssogate.model import Administrator, Enrolment, Listed, Session, SignIn, Step, User
 from ssogate.sessions import Keeper, SessionSettings
-from ssogate.sessions.keeper import TOUCH_SECONDS, Admit, Admitted
+from ssogate.sessions.keeper import STEP, TOUCH_SECONDS, Admit, Admitted
 from ssogate.storage import SQLiteStore
 from tests.sessions.making import CRM, IDLE, LIFETIME, make_keeper, opened, sign_in, tokens
 from tests.storage.making import NOW, Hands
@@ -409,3 +412,116 @@ def test_the_tokens_of_these_tests_have_the_form_of_real_ones() -> None:
 
     assert len({draw() for _ in range(9)}) == 9
     assert issubclass(DatabaseError, GateError)
+
+
+# --- The second factor ------------------------------------------------------------------------
+
+
+def owing(keeper: Keeper) -> Step:
+    """A user with a second factor, who has given the first one."""
+    session = opened(keeper, sign_in("Joe"), None)
+    keeper.store.secrets.set_second_factor(session.identity.subject, "sealed", [], NOW)
+    keeper.close(session)
+    step = keeper.open(sign_in("Joe", proof="link:1", return_to="/x?y"), None)
+    assert isinstance(step, Step)
+    return step
+
+
+def second(step: Step, name: str = "Joe") -> SignIn:
+    return replace(sign_in(name), complete=True, step=step.token)
+
+
+def test_who_owes_a_second_factor_has_no_session_yet(keeper: Keeper) -> None:
+    step = owing(keeper)
+
+    assert keeper.store.sessions.listed() == []
+    assert keeper.find(step.token) is None
+    with pytest.raises(LinkExpired):
+        keeper.open(sign_in("Joe", proof="link:1"), None)
+    ticket = keeper.store.tickets.get(session_key(step.token), STEP)
+    assert ticket
+    assert json.loads(ticket.data)["return_to"] == "/x?y"
+
+
+def test_the_session_that_was_there_stays_until_the_second_factor(keeper: Keeper) -> None:
+    current = opened(keeper, sign_in("Ann"), None)
+    step = owing(keeper)
+    assert isinstance(keeper.open(sign_in("Joe"), current), Step)
+
+    assert keeper.find(current.token)
+    assert keeper.open(second(step), current)
+    assert keeper.find(current.token) is None
+
+
+def test_a_step_is_finished_once(keeper: Keeper) -> None:
+    step = owing(keeper)
+
+    assert isinstance(keeper.open(second(step), None), Session)
+    with pytest.raises(StepExpired):
+        keeper.open(second(step), None)
+    assert len(keeper.store.sessions.listed()) == 1
+
+
+def test_a_step_ends_after_its_time(keeper: Keeper, clock: Hands) -> None:
+    step = owing(keeper)
+    clock.now = step.until
+
+    with pytest.raises(StepExpired):
+        keeper.open(second(step), None)
+
+
+def test_a_step_is_no_one_elses(keeper: Keeper) -> None:
+    step = owing(keeper)
+
+    with pytest.raises(StepExpired):
+        keeper.open(second(step, "Ann"), None)
+    assert keeper.open(second(step), None), "it is not used up"
+
+
+def test_a_step_ends_with_the_users_sessions(keeper: Keeper) -> None:
+    step = owing(keeper)
+    user = keeper.store.users.get("joe")
+    assert user
+    keeper.store.sessions.delete_subject(user.identity.subject)
+
+    with pytest.raises(StepExpired):
+        keeper.open(second(step), None)
+
+
+def test_a_way_in_as_good_as_two_factors_owes_none(keeper: Keeper) -> None:
+    owing(keeper)
+
+    assert isinstance(keeper.open(replace(sign_in("Joe"), complete=True), None), Session)
+
+
+def test_a_browser_is_remembered_only_with_a_session(keeper: Keeper) -> None:
+    session = opened(keeper, replace(sign_in("Ann"), device="a" * 43), None)
+    owing(keeper)
+    keeper.open(replace(sign_in("Joe"), device="j" * 43), None)
+
+    knows = keeper.store.secrets.knows_device
+    joe = keeper.store.users.get("joe")
+    assert joe
+    assert knows(session.identity.subject, session_key("a" * 43))
+    assert not knows(joe.identity.subject, session_key("j" * 43))
+
+
+def test_an_administrator_comes_in_by_password_alone(keeper: Keeper) -> None:
+    session = opened(keeper, sign_in("Joe"), None)
+    keeper.store.administrators.put(Administrator(session.identity.subject, frozenset(), NOW))
+    by_password = Enrolment("", update=False, shared=True, administrators=True)
+
+    with pytest.raises(NotForAdministrators):
+        keeper.open(sign_in("Joe"), None)
+    assert opened(keeper, sign_in("Joe", enrolment=by_password), None)
+
+
+def test_chosen_sessions_of_one_user_are_ended(keeper: Keeper) -> None:
+    mine, other = (opened(keeper, sign_in("Joe"), None) for _ in range(2))
+    stranger = opened(keeper, sign_in("Ann"), None)
+    keys = frozenset({mine.record.key, stranger.record.key})
+
+    assert keeper.close_listed(Listed(mine.identity.subject, keys)) == 1
+    assert keeper.find(mine.token) is None
+    assert keeper.find(other.token)
+    assert keeper.find(stranger.token), "another user's key does not count"
