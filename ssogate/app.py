@@ -158,7 +158,7 @@ def doors(gate: Gate, pages: Pages) -> Doors:
     second_factor = SecondFactor(
         store, gate.sealer, throttle, clock, new_token, gate.cookies.step.name, port
     )
-    personal = _personal(gate, passwords)
+    personal = _personal(gate, passwords, second_factor)
     door = Door(store, chooser.challenge_url, port)
     return Doors(
         endpoints={
@@ -174,7 +174,9 @@ def doors(gate: Gate, pages: Pages) -> Doors:
     )
 
 
-def _personal(gate: Gate, password: Password | None) -> Mapping[str, PersonalPage]:
+def _personal(
+    gate: Gate, password: Password | None, codes: SecondFactor
+) -> Mapping[str, PersonalPage]:
     """The pages of people who are signed in."""
     store, clock, settings = gate.store, gate.clock, gate.loaded.settings
     labels = {way.name: way.label or way.name for way in settings.login}
@@ -187,7 +189,7 @@ def _personal(gate: Gate, password: Password | None) -> Mapping[str, PersonalPag
     if password and gate.sealer:
         issuer = settings.public_url.host
         setup = SecondFactorPage(
-            store, clock, password, gate.sealer, issuer, secrets.token_bytes, new_token
+            store, clock, password, codes, gate.sealer, issuer, secrets.token_bytes, new_token
         )
         pages |= setup.pages()
     return pages

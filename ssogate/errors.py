@@ -331,11 +331,11 @@ class TooManyTries(GateError):
     code, status = "too_many_tries", 429
     title = "Too many tries"
     public = (
-        "There were too many wrong tries lately. Wait a quarter of an hour, then try again, or"
-        " sign in another way if this site offers one."
+        "There were too many tries lately. Wait up to an hour, then try again, or sign in another"
+        " way if this site offers one."
     )
     hint = "Somebody else may have tried. Your account is not locked and nothing in it changed."
-    headers = (("Retry-After", "900"),)
+    headers = (("Retry-After", "3600"),)
 
 
 class SignInBusy(GateError):

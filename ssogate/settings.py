@@ -261,6 +261,13 @@ def _login_checks(document: Document, settings: GatewaySettings) -> Iterator[Pro
         if isinstance(way, SignedLinkSettings) and way.path.startswith(OWN):
             message = f"{OWN} is the gate's own: choose another"
             yield document.problem(("login", number, "path"), message)
+    passwords = any(isinstance(way, PasswordSettings) for way in settings.login)
+    if passwords and not settings.trusted_proxies and not _is_local(settings.public_url.host):
+        message = (
+            "wrong passwords are counted by address: if a proxy stands before the gate, list it in"
+            " trusted_proxies, or all visitors count as one"
+        )
+        yield document.problem(("login",), message, warning=True)
     if sum(isinstance(way, PasswordSettings) for way in settings.login) > 1:
         message = "one sign-in by password is enough: give it several `sources`"
         yield document.problem(("login",), message)

@@ -25,7 +25,12 @@ from ssogate.cli.console import (
 from ssogate.cli.records import cell, confirmed, given, yes_option
 from ssogate.cli.secret import ask_secret, read_secret, secret_options
 from ssogate.directory import add_user, change_user, set_password
-from ssogate.directory.users import clear_password, delete_user, drop_second_factor
+from ssogate.directory.users import (
+    MINIMUM_LENGTH,
+    clear_password,
+    delete_user,
+    drop_second_factor,
+)
 from ssogate.model import User
 
 
@@ -156,7 +161,9 @@ def password(
             text = read_secret(password_file, from_stdin=from_stdin)
             if text is None:
                 text = ask_secret(f"New password of {known.username}")
-            set_password(gate.store, known.subject, text, by=by, now=now)
+            way = gate.loaded.password
+            minimum = way.minimum_length if way else MINIMUM_LENGTH
+            set_password(gate.store, known.subject, text, minimum=minimum, by=by, now=now)
     say(f"{'removed' if remove else 'set'} the password of {known.username}, ended all sessions")
 
 

@@ -112,13 +112,13 @@ _SCHEMES = (
         "bcrypt",
         re.compile(r"\$2[aby]\$(?P<cost>0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}"),
         _bcrypt_verifies,
-        {"cost": 14},
+        {"cost": 13},
     ),
     Scheme(
         "phpass",
         re.compile(r"\$[PH]\$(?P<count_log2>[5-9A-S])[./A-Za-z0-9]{30}"),
         _passlib_verifies("phpass"),
-        {"count_log2": 20},
+        {"count_log2": 18},
         _HASH64.index,
     ),
     Scheme(
@@ -127,7 +127,7 @@ _SCHEMES = (
             r"\$5\$(?:rounds=(?P<rounds>[1-9][0-9]{3,8})\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{43}"
         ),
         _passlib_verifies("sha256_crypt"),
-        {"rounds": 1_000_000},
+        {"rounds": 500_000},
     ),
     Scheme(
         "sha512-crypt",
@@ -135,7 +135,7 @@ _SCHEMES = (
             r"\$6\$(?:rounds=(?P<rounds>[1-9][0-9]{3,8})\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{86}"
         ),
         _passlib_verifies("sha512_crypt"),
-        {"rounds": 1_000_000},
+        {"rounds": 500_000},
     ),
     Scheme(
         "apr1",

@@ -16,6 +16,7 @@ from ssogate.errors import (
     AccountNotFound,
     DuplicateUser,
     NotForAdministrators,
+    WrongPassword,
 )
 from ssogate.model import Assertion, Enrolment, Identity, SignIn, User
 from ssogate.names import canonical_name
@@ -34,9 +35,11 @@ def admit(store: Store, sign_in: SignIn, *, client: str, now: int) -> Admitted:
     """Find, create or update the user that `sign_in` speaks of, and note it in the activity log.
 
     To be called inside the transaction that opens the session. Raises `DuplicateUser` (400E4),
-    `AccountInactive` (404E1), `AccountNotFound` (404E2), `NotForAdministrators`.
+    `AccountInactive` (404E1), `AccountNotFound` (404E2), `NotForAdministrators`, `WrongPassword`.
     """
     identity = _admitted(store, sign_in.assertion, sign_in.enrolment, now)
+    if sign_in.verified and store.secrets.password(identity.subject) != sign_in.verified:
+        raise WrongPassword("it was changed meanwhile")
     owes = not sign_in.complete and store.secrets.second_factor(identity.subject) != ""
     action = "sign-in.second-factor-asked" if owes else "sign-in.done"
     by = By(f"user:{identity.canonical}", client)
@@ -52,8 +55,7 @@ def _admitted(store: Store, assertion: Assertion, enrolment: Enrolment, now: int
         return _create(store.users, assertion, enrolment, now)
     if not owns(enrolment, user):
         raise DuplicateUser(f"{assertion.username!r} belongs to {user.source!r}")
-    if user.external_id and user.source == enrolment.source != "":
-        _refuse_namesake(user, assertion)
+    _refuse_namesake(user, assertion, enrolment)
     if not user.welcome:
         raise AccountInactive(f"user {assertion.username!r}")
     if not enrolment.administrators and store.administrators.get(user.identity.subject):
@@ -61,10 +63,18 @@ def _admitted(store: Store, assertion: Assertion, enrolment: Enrolment, now: int
     return _update(store.users, user, assertion, now) if enrolment.update else user.identity
 
 
-def _refuse_namesake(user: User, assertion: Assertion) -> None:
-    """A source that gives a name to somebody else must not give away the first one's account."""
-    if assertion.external_id and assertion.external_id != user.external_id:
-        raise DuplicateUser(f"{assertion.username!r} is another person's at {user.source!r} by now")
+def _refuse_namesake(user: User, assertion: Assertion, enrolment: Enrolment) -> None:
+    """A source that tells people by ids reaches those whom it created, and by their own ids: it may
+    give a name to somebody else, or have one that an operator has added."""
+    asserted = (enrolment.source, assertion.external_id)
+    if assertion.external_id and (user.source, user.external_id) != asserted:
+        raise DuplicateUser(f"{assertion.username!r} is somebody else to {enrolment.source!r}")
+
+
+def may_sign_out(store: Store, enrolment: Enrolment, user: User) -> bool:
+    """Whether the source may end all sessions of `user`: not an administrator's."""
+    admits = enrolment.administrators or store.administrators.get(user.identity.subject) is None
+    return admits and owns(enrolment, user)
 
 
 def owns(enrolment: Enrolment, user: User) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from ssogate.directory.activity import By, difference, note
-from ssogate.directory.users import end_unwelcome
+from ssogate.directory.users import end_unwelcome, keep_out, unwelcome
 from ssogate.errors import Conflict
 from ssogate.model import Account, Domain, Server, Service
 from ssogate.storage import Records, Store
@@ -77,7 +77,9 @@ class Kind(Generic[R]):
         with store.transaction():
             record = self.known(store, number)
             people = [*self.people(store, number)]
+            shut_out = unwelcome(store, people)
             self.table(store).delete(number)
+            keep_out(store, shut_out, by=by, now=now)
             end_unwelcome(store, people)
             note(store, by, f"{self.noun}.deleted", self.name(record), now)
         return record

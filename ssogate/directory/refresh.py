@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from ssogate.directory.activity import By, note
 from ssogate.directory.legacy import LegacySource, LegacyUser
 from ssogate.errors import SessionsUnavailable, StoreFailure
-from ssogate.model import Clock, Session, User
+from ssogate.model import Clock, Identity, Session, User
+from ssogate.names import canonical_name
 from ssogate.storage import Store
 
 
@@ -36,16 +37,31 @@ class Refresh:
             raise SessionsUnavailable(str(error)) from error
 
     def _judged(self, session: Session, user: User, found: LegacyUser | None) -> Session | None:
-        if found is None or not found.active:
+        renamed = found and canonical_name(found.username) != user.identity.canonical
+        if found is None or not found.active or renamed:
             self._shut_out(user, session.record.method)
             return None
-        identity = replace(user.identity, name=found.name, email=found.email, groups=found.groups)
-        if identity != user.identity:
-            self.store.users.update(replace(user, identity=identity, updated_at=int(self.clock())))
-        return replace(session, identity=identity)
+        now_called = _as_told(user.identity, found)
+        known = user if now_called == user.identity else self._renewed(user, found)
+        return replace(session, identity=now_called) if known and known.welcome else None
+
+    def _renewed(self, user: User, found: LegacyUser) -> User | None:
+        """Store what the source says. Read anew: an operator may have shut the user out while the
+        source was asked, and must not be overwritten."""
+        with self.store.transaction():
+            known = self.store.users.of(user.identity.subject)
+            if known is not None:
+                identity = _as_told(known.identity, found)
+                known = replace(known, identity=identity, updated_at=int(self.clock()))
+                self.store.users.update(known)
+            return known
 
     def _shut_out(self, user: User, source: str) -> None:
         with self.store.transaction():
             self.store.sessions.delete_subject(user.identity.subject)
             text = f"{user.identity.username} is let in no more by {source}"
             note(self.store, By("gate"), "sessions.ended", text, int(self.clock()))
+
+
+def _as_told(identity: Identity, found: LegacyUser) -> Identity:
+    return replace(identity, name=found.name, email=found.email, groups=found.groups)

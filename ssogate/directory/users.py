@@ -11,9 +11,10 @@ from dataclasses import replace
 from uuid import uuid4
 
 from ssogate.crypto import hash_password
+from ssogate.crypto.passwords import MAX_PASSWORD
 from ssogate.directory import fields
 from ssogate.directory.activity import By, difference, note
-from ssogate.errors import AccountNotFound
+from ssogate.errors import AccountNotFound, WrongPassword
 from ssogate.model import Identity, User
 from ssogate.names import canonical_name
 from ssogate.storage import Store
@@ -104,10 +105,12 @@ def set_password(
     password: str,
     *,
     minimum: int = MINIMUM_LENGTH,
+    replacing: str = "",
     by: By,
     now: int,
 ) -> None:
-    """Give a user a new password of at least `minimum` characters, and end all sessions.
+    """Give a user a new password of at least `minimum` characters, and end all sessions. With
+    `replacing`, only where that hash still stands; raises `WrongPassword` where it does not.
 
     Raises `ValueError`, in words for the user, for a password that is too short, too long or the
     user's own name or address. Takes a tenth of a second and 64 MiB, outside the transaction.
@@ -116,13 +119,17 @@ def set_password(
     hashed = hash_password(password)
     with store.transaction():
         name = known_subject(store, subject).identity.canonical
+        if replacing and store.secrets.password(subject) != replacing:
+            raise WrongPassword("it was changed meanwhile")
         store.secrets.set_password(subject, hashed, now)
-        store.sessions.delete_subject(subject)
+        _forget_ways_in(store, subject)
         note(store, by, "user.password-set", f"user {name}", now)
 
 
 def judge_password(identity: Identity, password: str, *, minimum: int = MINIMUM_LENGTH) -> None:
     """Raise `ValueError`, in words for the user, for a password that must not be taken."""
+    if "\0" in password or len(password.encode(errors="replace")) > MAX_PASSWORD:
+        raise ValueError(f"The password must have at most {MAX_PASSWORD} bytes, and no zero byte.")
     if len(password) < minimum:
         raise ValueError(f"The password must have at least {minimum} characters.")
     own = (identity.username, identity.canonical, identity.name, identity.email)
@@ -130,12 +137,18 @@ def judge_password(identity: Identity, password: str, *, minimum: int = MINIMUM_
         raise ValueError("The password must not be your name or e-mail address.")
 
 
+def _forget_ways_in(store: Store, subject: str) -> None:
+    """End what the old password opened: sessions, and browsers that were known by it."""
+    store.sessions.delete_subject(subject)
+    store.secrets.forget_devices(subject)
+
+
 def clear_password(store: Store, subject: str, *, by: By, now: int) -> None:
     """Take a user's password away, and end all sessions."""
     with store.transaction():
         name = known_subject(store, subject).identity.canonical
         store.secrets.set_password(subject, "", now)
-        store.sessions.delete_subject(subject)
+        _forget_ways_in(store, subject)
         note(store, by, "user.password-cleared", f"user {name}", now)
 
 
@@ -153,6 +166,21 @@ def end_unwelcome(store: Store, subjects: Iterable[str]) -> None:
         user = store.users.of(subject)
         if user is not None and not user.welcome:
             store.sessions.delete_subject(subject)
+
+
+def unwelcome(store: Store, subjects: Iterable[str]) -> list[str]:
+    """Give those who may not come in as it is."""
+    users = (store.users.of(subject) for subject in subjects)
+    return [user.identity.subject for user in users if user is not None and not user.welcome]
+
+
+def keep_out(store: Store, subjects: Iterable[str], *, by: By, now: int) -> None:
+    """Deactivate those who were shut out by a Closed account that is theirs no more: that it is
+    forgotten must not let them in again."""
+    for subject in subjects:
+        user = store.users.of(subject)
+        if user is not None and user.welcome:
+            _store_changed(store, user, replace(user, active=False, updated_at=now), by)
 
 
 def known_subject(store: Store, subject: str) -> User:

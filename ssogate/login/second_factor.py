@@ -27,6 +27,7 @@ from ssogate.model import Assertion, Clock, Endpoint, Enrolment, Reply, SignIn, 
 from ssogate.storage import Store
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
     from werkzeug.wrappers import Request, Response
 
 SECOND_FACTOR = f"{OWN}second-factor"
@@ -69,7 +70,7 @@ class SecondFactor:
         except WrongCode as error:
             log_refusal(error, request.environ, rule=SECOND_FACTOR)
             return _form(request, error)
-        return self._sign_in(ticket, user, token)
+        return self._sign_in(ticket, user, token, self.throttle.device(request.environ))
 
     def _ticket(self, token: str) -> Ticket | None:
         ticket = self.store.tickets.get(session_key(token), KIND)
@@ -84,9 +85,6 @@ class SecondFactor:
     def _check(self, ticket: Ticket, user: User, request: Request) -> None:
         """Judge and spend a code. Raises `WrongCode` and `TooManyTries`."""
         (code,) = fields(request, "code")
-        if len(code) > MAX_CODE:
-            raise InvalidParameter("a code that is longer than any")
-        guess = self.throttle.begin(CODES, user, request.environ)
         # Counted before it is judged: of any number of guesses at once, five are looked at.
         number = self.store.counters.count(
             f"ticket:{ticket.key}", now=int(self.clock()), window=TICKET_WINDOW
@@ -94,6 +92,14 @@ class SecondFactor:
         if number > GUESSES:
             self.store.tickets.take(ticket.key, KIND)
             raise TooManyTries("codes of one sign-in")
+        self.confirm(user, code, request.environ)
+
+    def confirm(self, user: User, code: str, environ: WSGIEnvironment) -> None:
+        """Judge and spend a code of a user's. Raises `WrongCode`, `TooManyTries`, and
+        `InvalidParameter` for what is longer than any code."""
+        if len(code) > MAX_CODE:
+            raise InvalidParameter("a code that is longer than any")
+        guess = self.throttle.begin(CODES, user, environ)
         if not self._spent(user.identity.subject, code):
             guess.wrong()
             raise WrongCode(guess.about)
@@ -118,7 +124,7 @@ class SecondFactor:
         except SealBroken as error:
             raise DatabaseError(f"the second factor of {subject}: {error}") from error
 
-    def _sign_in(self, ticket: Ticket, user: User, token: str) -> SignIn:
+    def _sign_in(self, ticket: Ticket, user: User, token: str, device: str) -> SignIn:
         begun, identity = json.loads(ticket.data), user.identity
         return SignIn(
             method=begun["method"],
@@ -132,7 +138,7 @@ class SecondFactor:
             return_to=local_path(begun["return_to"]) or HOME,
             complete=True,
             step=token,
-            device=self.new_token(),
+            device=device or self.new_token(),
         )
 
 

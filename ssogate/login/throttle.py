@@ -18,7 +18,7 @@ from ssogate.errors import TooManyTries
 from ssogate.http import environ as env
 from ssogate.http.cookies import session_key, session_token
 from ssogate.model import Address, Clock, User
-from ssogate.names import canonical_name
+from ssogate.names import canonical_email, canonical_name
 from ssogate.storage import Store
 
 if TYPE_CHECKING:
@@ -42,17 +42,23 @@ class Limits:
     device: Limit
     pair: Limit
     network: Limit
+    site: Limit
     person: Limit
+    right: Limit
+    """Of right guesses: whoever has one account must not keep everybody else waiting with it."""
 
 
 _QUARTER, _HOUR = 15 * 60, 60 * 60
 _DEVICE = Limit("person and device", 10, _QUARTER)
 _PAIR = Limit("person and network", 10, _QUARTER)
 _NETWORK = Limit("network", 50, _QUARTER)
+_SITE = Limit("site", 500, _QUARTER)
+_RIGHT = Limit("person, right", 60, _QUARTER)
 
-PASSWORDS = Limits("password", _DEVICE, _PAIR, _NETWORK, Limit("person", 50, _HOUR))
+_OF_A_PERSON = Limit("person", 50, _HOUR)
+PASSWORDS = Limits("password", _DEVICE, _PAIR, _NETWORK, _SITE, _OF_A_PERSON, _RIGHT)
 # Three codes of a million are right at any time: with fifty an hour, one guess a year would be.
-CODES = Limits("code", _DEVICE, _PAIR, _NETWORK, Limit("person", 10, _HOUR))
+CODES = Limits("code", _DEVICE, _PAIR, _NETWORK, _SITE, Limit("person", 10, _HOUR), _RIGHT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,8 @@ class Guess:
     number: int
     """Which guess of `own` it is."""
     shared: tuple[Counter, ...]
+    passed: Counter
+    """Of right guesses."""
     about: str
     """What is guessed, for the log."""
     client: str
@@ -98,6 +106,12 @@ class Guess:
     def right(self) -> None:
         """Forget the wrong guesses before it, those of this browser or network at this person."""
         self.store.counters.reset(self.own.key)
+        window = self.passed.limit.window
+        self.store.counters.count(self.passed.key, now=int(self.clock()), window=window)
+
+    def withdraw(self) -> None:
+        """Do not count it: nobody has looked at it."""
+        self.store.counters.take_back(self.own.key)
 
     def _note(self, limit: Limit, now: int) -> None:
         text = f"{limit.most} wrong guesses in {limit.window // 60} minutes, by {limit.by}"
@@ -125,34 +139,41 @@ class Throttle:
         now = int(self.clock())
         # Not what was typed: people type passwords into the wrong field.
         about = f"{limits.what} of {user.identity.canonical if user else 'nobody known'}"
-        own, *shared = self._counters(limits, user, typed, environ)
-        for counter in (own, *shared):
+        person = f"user {user.identity.subject}" if user else f"name {_folded(typed)}"
+        own, *shared = self._counters(limits, user, person, environ)
+        passed = _counter(limits.what, limits.right, person)
+        for counter in (own, *shared, passed):
             if self.store.counters.read(counter.key, now=now) >= counter.limit.most:
                 raise TooManyTries(f"{about}, by {counter.limit.by}")
         number = self.store.counters.count(own.key, now=now, window=own.limit.window)
         if number > own.limit.most:
             raise TooManyTries(f"{about}, by {own.limit.by}")
         client = str(env.client(environ) or "")
-        return Guess(self.store, self.clock, own, number, tuple(shared), about, client)
+        return Guess(self.store, self.clock, own, number, tuple(shared), passed, about, client)
+
+    def device(self, environ: WSGIEnvironment) -> str:
+        """Give the token by which the visitor's browser is known already, if it has one."""
+        return session_token(environ.get("HTTP_COOKIE", ""), self.device_cookie) or ""
 
     def _counters(
-        self, limits: Limits, user: User | None, typed: str, environ: WSGIEnvironment
+        self, limits: Limits, user: User | None, person: str, environ: WSGIEnvironment
     ) -> tuple[Counter, ...]:
         """Give what a guess counts for, its own counter first."""
-        person = f"user {user.identity.subject}" if user else f"name {_folded(typed)}"
-        device = self._device(user, environ)
+        device = self._known_device(user, environ)
         if device:
             return (_counter(limits.what, limits.device, person, device),)
-        network = network_of(env.client(environ))
+        client = env.client(environ)
+        network = network_of(client)
         return (
             _counter(limits.what, limits.pair, person, network),
             _counter(limits.what, limits.network, network),
+            *_sites(limits, client),
             _counter(limits.what, limits.person, person),
         )
 
-    def _device(self, user: User | None, environ: WSGIEnvironment) -> str:
-        token = session_token(environ.get("HTTP_COOKIE", ""), self.device_cookie)
-        if token is None or user is None:
+    def _known_device(self, user: User | None, environ: WSGIEnvironment) -> str:
+        token = self.device(environ)
+        if not token or user is None:
             return ""
         key = session_key(token)
         return key if self.store.secrets.knows_device(user.identity.subject, key) else ""
@@ -168,6 +189,13 @@ def network_of(client: Address | None) -> str:
     return str(client or "no address")
 
 
+def _sites(limits: Limits, client: Address | None) -> tuple[Counter, ...]:
+    """Give the counter of an IPv6 visitor's /48, which many providers give to a single customer."""
+    if not isinstance(client, IPv6Address):
+        return ()
+    return (_counter(limits.what, limits.site, str(ip_network((client, 48), strict=False))),)
+
+
 def _counter(what: str, limit: Limit, *whose: str) -> Counter:
     text = "\n".join(("guesses", what, limit.by, *whose))
     return Counter(limit, sha256(text.encode(errors="replace")).hexdigest())
@@ -175,6 +203,6 @@ def _counter(what: str, limit: Limit, *whose: str) -> Counter:
 
 def _folded(typed: str) -> str:
     try:
-        return canonical_name(typed)
+        return canonical_email(typed) if "@" in typed else canonical_name(typed)
     except ValueError:  # nobody can have such a name
         return typed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
 
-from ssogate.directory import owns
+from ssogate.directory import may_sign_out
 from ssogate.errors import DatabaseError, GateError, NoRoute, StoreFailure
 from ssogate.http import environ as env
 from ssogate.http.audience import prefers_json, wants_page
@@ -121,7 +121,9 @@ class Endpoints:
     def _end(self, session: Session | None, sign_out: SignOut) -> int:
         match sign_out.sessions:
             case AllOf(username, enrolment):
-                return self.keeper.close_all(username, partial(owns, enrolment))
+                return self.keeper.close_all(
+                    username, partial(may_sign_out, self.keeper.store, enrolment)
+                )
             case Listed() as listed:
                 return self.keeper.close_listed(listed)
         if session:

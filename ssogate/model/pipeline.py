@@ -142,6 +142,8 @@ class SignIn:
     complete: bool = False
     """Whether a user's second factor is satisfied, too. If not, and the user has one, what comes
     next is not a session but the page that asks for it."""
+    verified: str = field(default="", repr=False)
+    """The hash of the password that was verified: if it is the user's no more, nobody comes in."""
     step: str = field(default="", repr=False)
     """The token of the `Step` that this sign-in completes and uses up."""
     device: str = field(default="", repr=False)

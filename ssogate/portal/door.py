@@ -33,8 +33,16 @@ class Passwords(Protocol):
     def asks(self, user: User) -> bool:
         """Whether there is a password to ask this user for."""
 
-    def confirm(self, user: User, password: str, environ: WSGIEnvironment) -> None:
-        """Raise a `GateError` if it is not the user's, or too many were tried."""
+    def confirm(self, user: User, password: str, environ: WSGIEnvironment) -> str:
+        """Raise a `GateError` if it is not the user's, or too many were tried. Give the hash that
+        it was found right by; empty where the directory does not keep it."""
+
+
+class Codes(Protocol):
+    """What knows people's second factors."""
+
+    def confirm(self, user: User, code: str, environ: WSGIEnvironment) -> None:
+        """Spend a code. Raise a `GateError` if it is not the user's, or too many were tried."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ssogate.crypto.passwords import MAX_PASSWORD
 from ssogate.directory.users import judge_password, set_password
 from ssogate.errors import GateError
 from ssogate.http.fields import fields
@@ -48,13 +47,13 @@ class PasswordPage:
         if problem:
             return self._form(request, problem, 400)
         try:
-            self.passwords.confirm(visitor.user, current, request.environ)
+            verified = self.passwords.confirm(visitor.user, current, request.environ)
+            return self._change(request, visitor, new, verified)
         except GateError as error:
             log_refusal(error, request.environ, rule=PASSWORD)
             return self._form(
                 request, _WRONG if error.status == 401 else error.public, error.status
             )
-        return self._change(request, visitor, new)
 
     def _problem(self, identity: Identity, current: str, new: str, again: str) -> str:
         if new != again:
@@ -65,9 +64,9 @@ class PasswordPage:
             judge_password(identity, new, minimum=self.minimum)
         except ValueError:
             return _UNFIT
-        return _UNFIT if len(new.encode(errors="replace")) > MAX_PASSWORD else ""
+        return ""
 
-    def _change(self, request: Request, visitor: Visitor, new: str) -> SignIn:
+    def _change(self, request: Request, visitor: Visitor, new: str, verified: str) -> SignIn:
         """Store it, which ends all sessions, and let this browser go on in a new one."""
         identity = visitor.user.identity
         set_password(
@@ -75,6 +74,7 @@ class PasswordPage:
             identity.subject,
             new,
             minimum=self.minimum,
+            replacing=verified,
             by=by(visitor, request),
             now=int(self.clock()),
         )

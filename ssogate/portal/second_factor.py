@@ -1,7 +1,7 @@
 """My second factor: switch it on with an app, make new recovery codes, switch it off.
 
-All of it needs the password: who finds a session open must not lock its owner out. On needs a right
-code, too, so that nobody locks themselves out.
+All of it needs the password and a right code: on, so that nobody locks themselves out; off and new
+recovery codes, so that who knows the password alone cannot take the second factor away.
 The secret waits in a ticket meanwhile, sealed as it will be stored.
 """
 
@@ -35,7 +35,7 @@ from ssogate.http.log import log_refusal
 from ssogate.http.pages import page, redirect, translated
 from ssogate.model import Clock, Reply, Ticket
 from ssogate.portal.account import totp_state
-from ssogate.portal.door import ACCOUNT, SECOND_FACTOR, Passwords, PersonalPage, Visitor, by
+from ssogate.portal.door import ACCOUNT, SECOND_FACTOR, Codes, Passwords, PersonalPage, Visitor, by
 from ssogate.storage import Store
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class SecondFactorPage:
     store: Store
     clock: Clock
     passwords: Passwords
+    codes: Codes
     sealer: Sealer
     issuer: str
     random: Random
@@ -100,11 +101,13 @@ class SecondFactorPage:
             return self._setup_form(request, visitor, token, secret, problem=told, status=status)
         codes = recovery_codes(self.random)
         with self.store.transaction():
+            # The ticket goes with the sessions when the password is set anew.
             if self.store.tickets.take(ticket.key, KIND) is None:
-                return redirect(SECOND_FACTOR)  # the form was sent twice
+                return redirect(SECOND_FACTOR)  # or the form was sent twice
             # This very code must not open a sign-in as well.
             self.store.one_time.spend(f"totp:{subject}:{step}", until=(step + 3) * PERIOD)
             self._store(visitor, ticket.data, codes, by(visitor, request), "second-factor-set")
+            self._end_other_sessions(visitor)
         return _codes_page(request, codes)
 
     def _setup_form(
@@ -140,20 +143,38 @@ class SecondFactorPage:
             return _WRONG_PASSWORD if error.status == 401 else error.public, error.status
         return None
 
+    def _wrong_code(self, request: Request, visitor: Visitor, code: str) -> tuple[str, int] | None:
+        """The same for a code."""
+        try:
+            self.codes.confirm(visitor.user, code, request.environ)
+        except GateError as error:
+            log_refusal(error, request.environ, rule=SECOND_FACTOR)
+            return error.public, error.status
+        return None
+
+    def _end_other_sessions(self, visitor: Visitor) -> None:
+        """They were opened by the password alone."""
+        sessions = self.store.sessions
+        for record, _ in sessions.listed(visitor.user.identity.subject):
+            if record.key != visitor.session.record.key:
+                sessions.delete(record.key)
+
     # --- On: new codes, or off -------------------------------------------------------------------
 
     def _change(self, request: Request, visitor: Visitor) -> Reply:
-        wish, password = fields(request, "do", "password")
+        wish, password, code = fields(request, "do", "password", "code")
         if wish not in ("renew", "off"):
             raise InvalidParameter("a button that the page has not")
-        if wrong := self._wrong(request, visitor, password):
+        wrong = self._wrong(request, visitor, password) or self._wrong_code(request, visitor, code)
+        if wrong:
             return _change_form(request, *wrong)
         codes = recovery_codes(self.random) if wish == "renew" else ()
         action = "recovery-codes-renewed" if codes else "second-factor-dropped"
         with self.store.transaction():
             sealed = self.store.secrets.second_factor(visitor.user.identity.subject)
-            if not sealed:
-                return redirect(SECOND_FACTOR)  # another window has switched it off meanwhile
+            live = self.store.sessions.get(visitor.session.record.key)
+            if not sealed or live is None:
+                return redirect(SECOND_FACTOR)  # switched off, or signed out, meanwhile
             self._store(visitor, sealed if codes else "", codes, by(visitor, request), action)
         return _codes_page(request, codes) if codes else redirect(ACCOUNT)
 

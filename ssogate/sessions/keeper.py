@@ -40,6 +40,9 @@ from ssogate.storage import Store
 # A session's last use is written at most this often, so that reading pages costs no write.
 TOUCH_SECONDS = 60
 
+MOST_SESSIONS = 50
+"""Of one user; the oldest end when there are more, so that nobody fills the store by signing in."""
+
 STEP = "second_factor"
 """The kind of the tickets that stand for a `Step`."""
 STEP_SECONDS = 300  # how long a visitor has for the second factor
@@ -148,6 +151,8 @@ class Keeper:
         if current:
             sessions.delete(current.record.key)
         sessions.put(record)
+        for key in sessions.surplus(identity.subject, MOST_SESSIONS):
+            sessions.delete(key)
         sessions.purge(expired_at=now, idle_since=now - int(self.settings.idle))
         if sign_in.device:
             self.store.secrets.add_device(identity.subject, session_key(sign_in.device), now)
@@ -161,7 +166,6 @@ class Keeper:
             "source": sign_in.enrolment.source,
             "administrators": sign_in.enrolment.administrators,
         }
-        self.store.tickets.purge(now)
         self.store.tickets.put(
             Ticket(session_key(step.token), STEP, identity.subject, json.dumps(owed), step.until)
         )

@@ -40,15 +40,13 @@ class OneTime(Protocol):
 class Tickets(Protocol):
     """What was begun and may be finished once. Expiry is judged by the caller."""
 
-    def put(self, ticket: Ticket) -> None: ...
+    def put(self, ticket: Ticket) -> None:
+        """Store a ticket, and drop some that are too old."""
 
     def get(self, key: str, kind: str) -> Ticket | None: ...
 
     def take(self, key: str, kind: str) -> Ticket | None:
         """Give a ticket and forget it; exactly one of many who ask at once gets it."""
-
-    def purge(self, expired_at: int) -> int:
-        """Drop some tickets that are too old; give their number. Bounded work."""
 
 
 class Counters(Protocol):
@@ -61,6 +59,9 @@ class Counters(Protocol):
         """Give the number of the window that is open at `now`; 0 if none is."""
 
     def reset(self, key: str) -> None: ...
+
+    def take_back(self, key: str) -> None:
+        """Make it one less, if it is not 0."""
 
 
 class SessionStore(Protocol):
@@ -85,6 +86,9 @@ class SessionStore(Protocol):
     def delete_subject(self, subject: str) -> int:
         """End all sessions of a user, and what was begun and could become one (tickets); give the
         number of sessions."""
+
+    def surplus(self, subject: str, most: int) -> Sequence[str]:
+        """Give the keys of a user's sessions but for the `most` newest."""
 
     def purge(self, *, expired_at: int, idle_since: int) -> int:
         """Drop some sessions that ended or were not seen since; give their number. Bounded work."""
@@ -157,6 +161,8 @@ class SecretStore(Protocol):
 
     def spend_recovery_code(self, subject: str, key: str) -> bool:
         """True exactly once for each key that was stored."""
+
+    def forget_devices(self, subject: str) -> None: ...
 
     def add_device(self, subject: str, key: str, now: int) -> None:
         """Remember a browser in which the user has signed in; the oldest of many are forgotten."""

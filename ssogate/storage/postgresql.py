@@ -16,7 +16,8 @@ from sqlalchemy import URL, Connection, create_engine, inspect, text
 
 from ssogate.errors import StoreFailure
 from ssogate.storage.database import Database, translated
-from ssogate.storage.migrations import migrate
+from ssogate.storage.migrations import VERSION_TABLE, migrate
+from ssogate.storage.patience import make_impatient
 
 # As for SQLite: who cannot have an answer in this time gets an error page, not a hanging browser.
 STATEMENT_SECONDS = 10
@@ -40,21 +41,27 @@ class PostgreSQLDatabase(Database):
             "lock_timeout": int(LOCK_SECONDS * 1000),
             "idle_in_transaction_session_timeout": int(STATEMENT_SECONDS * 1000),
         }
+        limited = " ".join(f"-c {name}={value}" for name, value in limits.items())
+        options = url.query.get("options", "")
         self._engine = create_engine(
-            url.set(drivername="postgresql+psycopg"),
+            url.set(drivername="postgresql+psycopg").difference_update_query(["options"]),
             pool_size=POOLED,
             max_overflow=POOLED,
             pool_timeout=CONNECT_SECONDS,
             pool_pre_ping=True,
             pool_recycle=1800,
             hide_parameters=True,
+            # Each statement sees what was committed before it, whatever the server's default is:
+            # who waited for the writers' lock must see what the one before has written.
+            isolation_level="READ COMMITTED",
             execution_options={"preserve_rowcount": True},
             connect_args={
                 "connect_timeout": CONNECT_SECONDS,
                 "application_name": "ssogate",
-                "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
+                "options": f"{options} {limited}".strip(),
             },
         )
+        make_impatient(self._engine, STATEMENT_SECONDS + 1)  # the server's own limit comes first
         try:
             self._create()
         except BaseException:
@@ -86,7 +93,7 @@ class PostgreSQLDatabase(Database):
 
     def _refuse_strangers(self, connection: Connection) -> None:
         there = inspect(connection)
-        if there.has_table("users") and not there.has_table("alembic_version"):
+        if there.has_table("users") and not there.has_table(VERSION_TABLE):
             raise StoreFailure("this is another program's database: give the gate one of its own")
 
 

@@ -100,6 +100,9 @@ class Secrets:
     def spend_recovery_code(self, subject: str, key: str) -> bool:
         return self._database.write(self._spend, {"of": subject, "spent": key}) == 1
 
+    def forget_devices(self, subject: str) -> None:
+        self._forget(_devices, subject)
+
     def add_device(self, subject: str, key: str, now: int) -> None:
         with self._database.transaction():
             row = {"subject": subject, "key": key, "seen_at": now}

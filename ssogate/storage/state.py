@@ -37,11 +37,12 @@ class Tickets:
     _take = delete(schema.tickets).where(_of).returning(schema.tickets)
     _purge = purge(schema.tickets, "until")
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
         self._put = insert(database, schema.tickets)
 
     def put(self, ticket: Ticket) -> None:
+        self._database.write(self._purge, {"limit": int(self._clock())})
         self._database.write(self._put, asdict(ticket))
 
     def get(self, key: str, kind: str) -> Ticket | None:
@@ -52,15 +53,17 @@ class Tickets:
         rows = self._database.rows(self._take, {"of": key, "of_kind": kind})
         return Ticket(*rows[0]) if rows else None
 
-    def purge(self, expired_at: int) -> int:
-        return self._database.write(self._purge, {"limit": expired_at})
-
 
 class Counters:
     _table = schema.counters
     _over = _table.c.until <= bindparam("at")
     _read = select(_table.c.number).where((_table.c.key == bindparam("of")) & ~_over)
     _reset = delete(_table).where(_table.c.key == bindparam("of"))
+    _take_back = (
+        update(_table)
+        .where((_table.c.key == bindparam("of")) & (_table.c.number > 0))
+        .values(number=_table.c.number - 1)
+    )
     _purge = purge(_table, "until")
 
     def __init__(self, database: Database) -> None:
@@ -88,6 +91,9 @@ class Counters:
     def reset(self, key: str) -> None:
         self._database.write(self._reset, {"of": key})
 
+    def take_back(self, key: str) -> None:
+        self._database.write(self._take_back, {"of": key})
+
 
 _SESSION = tuple(schema.sessions.c)
 _OWNED = select(*_SESSION, *IDENTITY).join(
@@ -106,6 +112,12 @@ class Sessions:
     _delete = delete(_table).where(_table.c.key == bindparam("of"))
     _delete_subject = delete(_table).where(_table.c.subject == bindparam("of"))
     _delete_tickets = delete(schema.tickets).where(schema.tickets.c.subject == bindparam("of"))
+    _surplus = (
+        select(_table.c.key)
+        .where(_table.c.subject == bindparam("of"))
+        .order_by(_table.c.opened_at.desc(), _table.c.key)
+        .offset(bindparam("most"))
+    )
     _listed = _OWNED.order_by(_table.c.opened_at.desc(), _table.c.key)
 
     def __init__(self, database: Database) -> None:
@@ -133,6 +145,10 @@ class Sessions:
         with self._database.transaction():
             self._database.write(self._delete_tickets, {"of": subject})
             return self._database.change(self._delete_subject, {"of": subject})
+
+    def surplus(self, subject: str, most: int) -> list[str]:
+        rows = self._database.rows(self._surplus, {"of": subject, "most": most})
+        return [row.key for row in rows]
 
     def purge(self, *, expired_at: int, idle_since: int) -> int:
         ended = select(self._table.c.key).where(

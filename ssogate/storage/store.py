@@ -24,7 +24,7 @@ class SQLStore:
     def __init__(self, database: Database, *, clock: Clock) -> None:
         self.database = database
         self.one_time = OneTime(database, clock)
-        self.tickets = Tickets(database)
+        self.tickets = Tickets(database, clock)
         self.counters = Counters(database)
         self.sessions = Sessions(database)
         self.users = Users(database)

@@ -172,6 +172,26 @@ def test_who_is_left_with_closed_accounts_by_a_deletion_is_signed_out(store: SQL
     assert texts(store)[-1] == ("account.deleted", "account 1 (Acme)")
 
 
+@pytest.mark.parametrize("how", ["account deleted", "member removed"])
+def test_who_was_shut_out_stays_out_when_the_closed_account_is_forgotten(
+    store: SQLiteStore, how: str
+) -> None:
+    joe = person(store, "joe")
+    closed = customer(store)
+    member(store, closed, joe)
+    close(store, closed)
+
+    if how == "account deleted":
+        ACCOUNTS.delete(store, closed.number, by=SUE, now=NOW)
+    else:
+        remove_member(store, closed.number, joe.identity.subject, by=SUE, now=NOW)
+
+    found = store.users.of(joe.identity.subject)
+    assert found is not None
+    assert not found.welcome
+    assert "user.deactivated" in actions(store)
+
+
 def test_closing_is_whole_or_not_at_all(
     store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

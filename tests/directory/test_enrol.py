@@ -9,9 +9,23 @@ from typing import Any
 
 import pytest
 
-from ssogate.directory import admit, owns
-from ssogate.errors import AccountInactive, AccountNotFound, DuplicateUser, GateError
-from ssogate.model import Assertion, Enrolment, Identity, LocalPath, SignIn, User
+from ssogate.directory import admit, may_sign_out, owns
+from ssogate.errors import (
+    AccountInactive,
+    AccountNotFound,
+    DuplicateUser,
+    GateError,
+    WrongPassword,
+)
+from ssogate.model import (
+    Administrator,
+    Assertion,
+    Enrolment,
+    Identity,
+    LocalPath,
+    SignIn,
+    User,
+)
 from ssogate.storage import SQLiteStore, UserStore
 from tests.storage.making import NOW, Hands, user
 
@@ -173,3 +187,53 @@ def test_whose_users_a_source_may_act_for() -> None:
     assert owns(FINDS, replace(theirs, source=""))
     assert issubclass(AccountInactive, GateError)
     assert issubclass(AccountNotFound, GateError)
+
+
+def known_as(store: SQLiteStore, source: str, external_id: str) -> User:
+    known = replace(user("joe", source=source), external_id=external_id)
+    assert store.users.add(known)
+    return known
+
+
+@pytest.mark.parametrize(
+    ("source", "external_id", "code"),
+    [
+        pytest.param("crm", "5", None, id="the same person"),
+        pytest.param("crm", "6", "400E4", id="the name is somebody else's there by now"),
+        pytest.param("crm", "", "400E4", id="known without an id"),
+        pytest.param("", "", "400E4", id="an operator's, of the same name"),
+        pytest.param("", "5", "400E4", id="an import's, of the same id"),
+        pytest.param("other", "5", "400E4", id="another source's"),
+    ],
+)
+def test_a_source_that_tells_people_by_ids_reaches_its_own_by_their_ids(
+    store: SQLiteStore, source: str, external_id: str, code: str | None
+) -> None:
+    known = known_as(store, source, external_id)
+    asserted = replace(JOE, external_id="5")
+
+    if code is None:
+        assert admitted(store, asserted, CREATES, NOW).subject == known.identity.subject
+        return
+    with pytest.raises(DuplicateUser):
+        admitted(store, asserted, CREATES, NOW)
+
+
+def test_a_password_that_was_changed_meanwhile_opens_nothing(store: SQLiteStore) -> None:
+    known = known_as(store, "crm", "")
+    store.secrets.set_password(known.identity.subject, "new", NOW)
+    sign_in = SignIn("password", JOE, FINDS, LocalPath("/"), verified="old")
+
+    with pytest.raises(WrongPassword):
+        admit(store, sign_in, client="", now=NOW)
+    assert admit(store, replace(sign_in, verified="new"), client="", now=NOW)
+
+
+def test_a_source_signs_no_administrator_out(store: SQLiteStore) -> None:
+    known = known_as(store, "crm", "")
+    assert may_sign_out(store, FINDS, known)
+
+    store.administrators.put(Administrator(known.identity.subject, frozenset(), NOW))
+
+    assert not may_sign_out(store, FINDS, known)
+    assert may_sign_out(store, replace(FINDS, administrators=True), known)

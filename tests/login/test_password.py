@@ -115,7 +115,7 @@ def test_every_failure_costs_one_hash_and_as_much_time(
         crowd.sign_in(name, password)
 
     assert argon2.count == 1
-    assert crowd.slept == [pytest.approx(0.4)]
+    assert crowd.slept == [pytest.approx(0.9)]
 
 
 def test_every_failure_is_told_in_the_same_words(crowd: Site) -> None:
@@ -149,9 +149,9 @@ def test_what_is_no_password_opens_nothing(site: Site, password: str) -> None:
 @pytest.mark.parametrize(
     ("elapsed", "pause"),
     [
-        pytest.param(0.1, 0.4, id="quick"),
-        pytest.param(0.7, 0.3, id="slower than a step"),
-        pytest.param(1.4, 0.1, id="slower than two"),
+        pytest.param(0.1, 0.9, id="quick"),
+        pytest.param(1.2, 0.8, id="slower than a step"),
+        pytest.param(2.9, 0.1, id="slower than two"),
     ],
 )
 def test_a_refusal_comes_at_a_full_step(site: Site, elapsed: float, pause: float) -> None:

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Request, Response
 from ssogate.crypto import Sealer
 from ssogate.http import environ as env
 from ssogate.http.cookies import session_key
+from ssogate.login.second_factor import SecondFactor
 from ssogate.model import Endpoint, LocalPath, Reply, Session, SessionRecord, User
 from ssogate.portal import AccountPage, Door, PasswordPage, SecondFactorPage, SignOutPage
 from tests.login.forms import SHA1, Site, environ, token
@@ -67,6 +68,7 @@ class Home(Site):
                 store=self.store,
                 clock=self.clock,
                 passwords=self.password,
+                codes=self.codes(),
                 sealer=self.sealer,
                 issuer="app.example",
                 random=self.random,
@@ -74,6 +76,16 @@ class Home(Site):
             )
             pages |= factor.pages()
         return {**door.endpoints(pages), **SignOutPage(SIGNED_OUT).endpoints()}
+
+    def codes(self) -> SecondFactor:
+        return SecondFactor(
+            self.store,
+            self.sealer,
+            self.password.throttle,
+            self.clock,
+            self.new_token,
+            step_cookie="__Host-ssogate-step",
+        )
 
     def visit(
         self, path: str, fields: Any = None, *, session: Session | None = None, **sent: Any

@@ -161,9 +161,9 @@ def test_a_session_that_somebody_finds_open_switches_nothing_on(home: Home) -> N
 
 
 def test_the_password_switches_it_off(home: Home) -> None:
-    switched_on(home)
+    codes = switched_on(home)
 
-    reply = home.visit(PAGE, {"do": "off", "password": RIGHT})
+    reply = home.visit(PAGE, {"do": "off", "password": RIGHT, "code": codes[0]})
 
     assert sent_to(reply, "/_sso/account")
     assert (sealed(home), left(home)) == ("", 0)
@@ -174,26 +174,61 @@ def test_the_password_makes_new_recovery_codes(home: Home) -> None:
     switched_on(home)
     before = sealed(home)
     home.store.secrets.set_second_factor(
-        home.joe.identity.subject, before, [recovery_key("old")], NOW
+        home.joe.identity.subject, before, [recovery_key("old old old"), recovery_key("older")], NOW
     )
 
-    text = home.text(PAGE, {"do": "renew", "password": RIGHT})
+    text = home.text(PAGE, {"do": "renew", "password": RIGHT, "code": "old old old"})
 
     assert text.count('<li class="code">') == 10
     assert sealed(home) == before
     subject = home.joe.identity.subject
-    assert not home.store.secrets.spend_recovery_code(subject, recovery_key("old"))
+    assert not home.store.secrets.spend_recovery_code(subject, recovery_key("older"))
     assert home.actions[-1] == "user.recovery-codes-renewed"
 
 
 @pytest.mark.parametrize("wish", ["off", "renew"])
-def test_a_wrong_password_changes_nothing_and_is_counted(home: Home, wish: str) -> None:
+def test_the_password_alone_changes_nothing(home: Home, wish: str) -> None:
+    """Else it could be taken off by those against whom it was set."""
     switched_on(home)
     before = sealed(home)
 
     for _ in range(10):
-        assert "The password is wrong" in home.text(PAGE, {"do": wish, "password": WRONG}, 401)
-    home.text(PAGE, {"do": wish, "password": RIGHT}, 429)
+        text = home.text(PAGE, {"do": wish, "password": RIGHT, "code": "000000"}, 401)
+        assert "This code is wrong" in text
+    home.text(PAGE, {"do": wish, "password": RIGHT, "code": "000000"}, 429)
+
+    assert (sealed(home), left(home)) == (before, 10)
+
+
+def test_switching_it_on_ends_the_sessions_without_it(home: Home) -> None:
+    other = home.opened(home.joe, 2)
+
+    switched_on(home)
+
+    assert home.store.sessions.get(other.record.key) is None
+    assert home.store.sessions.get(home.session.record.key)
+
+
+@pytest.mark.parametrize("wish", ["off", "renew"])
+def test_who_was_signed_out_meanwhile_changes_nothing(home: Home, wish: str) -> None:
+    codes = switched_on(home)
+    before = sealed(home)
+    home.store.sessions.delete(home.session.record.key)
+
+    home.visit(PAGE, {"do": wish, "password": RIGHT, "code": codes[0]})
+
+    assert sealed(home) == before
+
+
+@pytest.mark.parametrize("wish", ["off", "renew"])
+def test_a_wrong_password_changes_nothing_and_is_counted(home: Home, wish: str) -> None:
+    codes = switched_on(home)
+    before = sealed(home)
+
+    for _ in range(10):
+        fields = {"do": wish, "password": WRONG, "code": codes[0]}
+        assert "The password is wrong" in home.text(PAGE, fields, 401)
+    home.text(PAGE, {"do": wish, "password": RIGHT, "code": codes[0]}, 429)
 
     assert sealed(home) == before
 
@@ -201,12 +236,13 @@ def test_a_wrong_password_changes_nothing_and_is_counted(home: Home, wish: str) 
 @pytest.mark.parametrize(
     "fields",
     [
-        {"do": "explode", "password": RIGHT},
-        {"password": RIGHT},
-        {"do": "off"},
+        {"do": "explode", "password": RIGHT, "code": "000000"},
+        {"password": RIGHT, "code": "000000"},
+        {"do": "off", "code": "000000"},
+        {"do": "off", "password": RIGHT},
         {"ticket": "x", "code": "000000", "password": RIGHT},
     ],
-    ids=["another button", "no button", "no password", "the other form"],
+    ids=["another button", "no button", "no password", "no code", "the other form"],
 )
 def test_what_the_page_does_not_send_is_refused(home: Home, fields: dict[str, str]) -> None:
     switched_on(home)
@@ -246,7 +282,7 @@ def test_of_two_forms_at_once_one_counts(home: Home) -> None:
 
 
 def test_what_was_switched_off_meanwhile_stays_off(home: Home) -> None:
-    switched_on(home)
+    codes = switched_on(home)
     random = home.random
 
     def switched_off_meanwhile(size: int) -> bytes:
@@ -255,5 +291,5 @@ def test_what_was_switched_off_meanwhile_stays_off(home: Home) -> None:
 
     home.random = switched_off_meanwhile
 
-    assert sent_to(home.visit(PAGE, {"do": "renew", "password": RIGHT}), PAGE)
+    assert sent_to(home.visit(PAGE, {"do": "renew", "password": RIGHT, "code": codes[0]}), PAGE)
     assert (sealed(home), left(home)) == ("", 0)

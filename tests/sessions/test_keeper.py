@@ -525,3 +525,17 @@ def test_chosen_sessions_of_one_user_are_ended(keeper: Keeper) -> None:
     assert keeper.find(mine.token) is None
     assert keeper.find(other.token)
     assert keeper.find(stranger.token), "another user's key does not count"
+
+
+def test_the_oldest_sessions_of_one_user_end_when_there_are_too_many(
+    keeper: Keeper, clock: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ssogate.sessions.keeper.MOST_SESSIONS", 3)
+    other = opened(keeper, sign_in("Ann"), None)
+    mine = []
+    for _ in range(5):
+        mine.append(opened(keeper, sign_in("Joe"), None))
+        clock.now += 1
+
+    assert [keeper.find(one.token) is not None for one in mine] == [False, False, True, True, True]
+    assert keeper.find(other.token)

@@ -60,7 +60,7 @@ def test_another_programs_database_stops_the_start(postgresql: PostgreSQL, url: 
 def test_a_newer_schema_stops_the_start(
     postgresql: PostgreSQL, url: str, store: PostgreSQLStore
 ) -> None:
-    postgresql.execute(url, "UPDATE alembic_version SET version_num = '9999'")
+    postgresql.execute(url, "UPDATE ssogate_version SET version_num = '9999'")
 
     with pytest.raises(StoreFailure, match="newer ssogate"):
         PostgreSQLStore(make_url(url), clock=Hands())

@@ -184,7 +184,7 @@ def _another_programs(path: Path) -> None:
 def _a_newer_one(path: Path) -> None:
     SQLiteStore(path, clock=Hands())
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE ssogate_version SET version_num = '9999'")
         connection.commit()
 
 

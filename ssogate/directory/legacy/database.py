@@ -109,7 +109,7 @@ def _server(url: URL, timeout: float) -> Engine:
         hide_parameters=True,
     )
     if engine.dialect.name == "postgresql":
-        from ssogate.directory.legacy.patience import make_impatient  # noqa: PLC0415 (an extra)
+        from ssogate.storage.patience import make_impatient  # noqa: PLC0415 (an extra)
 
         make_impatient(engine, longest)
     return engine

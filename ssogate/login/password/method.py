@@ -7,7 +7,7 @@ is hashed, and one password is hashed for everybody, whether there is such a per
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ssogate.crypto import Verdict, hash_password, verify_nobody, verify_password
@@ -60,12 +60,15 @@ class Password:
             assertion=holder.assertion,
             enrolment=holder.enrolment,
             return_to=typed.return_to,
-            device=self.new_token(),
+            device=self.throttle.device(environ) or self.new_token(),
+            verified=holder.stored if holder.subject else "",
         )
 
-    def confirm(self, user: User, password: str, environ: WSGIEnvironment) -> None:
-        """Ask a signed-in user for the password once more; as `sign_in`, and counted with it."""
-        self._judged(user, user.identity.username, password, environ)
+    def confirm(self, user: User, password: str, environ: WSGIEnvironment) -> str:
+        """Ask a signed-in user for the password once more; as `sign_in`, and counted with it. Give
+        the hash that it was found right by; empty where the directory does not keep it."""
+        holder = self._judged(user, user.identity.username, password, environ)
+        return holder.stored if holder.subject else ""
 
     def asks(self, user: User) -> bool:
         """Whether there is a password to ask this user for."""
@@ -74,27 +77,34 @@ class Password:
     def _judged(
         self, user: User | None, typed: str, password: str, environ: WSGIEnvironment
     ) -> Holder:
-        guess = self.throttle.begin(PASSWORDS, user, environ, typed=typed)
-        with self.pace.even():
-            holder = self.people.holder(user, typed)
-            with self.pace.hash():
-                right = self._right(holder, password)
-            if holder is None or not right:
+        with self.pace.even():  # first: who is not looked at, since we are busy, is not counted
+            guess = self.throttle.begin(PASSWORDS, user, environ, typed=typed)
+            try:
+                holder = self.people.holder(user, typed)
+                with self.pace.hash():
+                    found = self._verified(holder, password)
+            except BaseException:
+                guess.withdraw()  # it was not looked at
+                raise
+            if found is None:
                 guess.wrong()
                 raise WrongPassword(guess.about)
         guess.right()
-        return holder
+        return found
 
-    def _right(self, holder: Holder | None, password: str) -> bool:
+    def _verified(self, holder: Holder | None, password: str) -> Holder | None:
+        """Give the holder whose password it is, with the hash that stands now."""
         if holder is None:
             verify_nobody(password)
-            return False
+            return None
         verdict = verify_password(password, holder.stored)
         if verdict is Verdict.OUTDATED and holder.subject:
-            self._renew(holder, password)
-        return bool(verdict)
+            return self._renewed(holder, password)
+        return holder if verdict else None
 
-    def _renew(self, holder: Holder, password: str) -> None:
+    def _renewed(self, holder: Holder, password: str) -> Holder:
         """Hash an imported password our way, now that it is known, unless it changed meanwhile."""
         secrets, now = self.people.store.secrets, int(self.clock())
-        secrets.replace_password(holder.subject, holder.stored, hash_password(password), now)
+        new = hash_password(password)
+        stored = secrets.replace_password(holder.subject, holder.stored, new, now)
+        return replace(holder, stored=new) if stored else holder

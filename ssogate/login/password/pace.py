@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from ssogate.crypto import TooBusy, Turns
 from ssogate.errors import SignInBusy, WrongPassword
 
-STEP = 0.5  # seconds; longer than a look-up and any usual hash take together
+STEP = 1.0  # seconds; longer than a look-up and any hash that is taken in take together
 
 # In a process, which has 16 threads by default: whoever is signed in already keeps half of them,
 # however many people guess. Held-back answers count: a place is what bounds them.

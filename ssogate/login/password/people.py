@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ssogate.directory.legacy import LegacySource, LegacyUser
+from ssogate.http.log import log
 from ssogate.model import Assertion, Enrolment, User
 from ssogate.names import canonical_email, canonical_name
 from ssogate.storage import Store, UserStore
@@ -68,6 +69,11 @@ class People:
         user = self.store.users.by_external_id(source, found.external_id)
         named = self.store.users.get(canonical_name(found.username))
         if named and (named.source, named.external_id) != (source, found.external_id):
+            return None
+        if user and user.identity.canonical != canonical_name(found.username):
+            # Renamed there. The name known here may be somebody else's by now: an operator has to
+            # say who is who.
+            log.warning("renamed at the source", source=source, user=user.identity.canonical)
             return None
         if user and (stored := self._stored(user)):
             return _own(user, stored)

@@ -14,15 +14,18 @@ from ssogate.errors import StoreFailure
 HEAD = "0002"
 """The newest revision in `versions`."""
 
+VERSION_TABLE = "ssogate_version"
+"""Not Alembic's usual name: another program's must not be taken for ours."""
+
 
 def is_current(connection: Connection) -> bool:
     """Whether the tables are this release's.
 
     Raises `StoreFailure` for those of a newer one.
     """
-    if not inspect(connection).has_table("alembic_version"):
+    if not inspect(connection).has_table(VERSION_TABLE):
         return False
-    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or ""
+    found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar() or ""  # noqa: S608
     if found > HEAD:
         raise StoreFailure(f"written by a newer ssogate (schema {found}, this one knows {HEAD})")
     return found == HEAD
@@ -35,7 +38,7 @@ def migrate(connection: Connection) -> None:
 
     if is_current(connection):  # somebody else was quicker
         return
-    config = Config(attributes={"connection": connection})
+    config = Config(attributes={"connection": connection, "version_table": VERSION_TABLE})
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.set_main_option("path_separator", "newline")
     command.upgrade(config, HEAD)

@@ -150,6 +150,12 @@ _APPEND_ONLY = {
         f"CREATE TRIGGER activity_no_{event.lower()} BEFORE {event} ON activity"
         " BEGIN SELECT raise(ABORT, 'the activity log is append only'); END"
         for event in ("UPDATE", "DELETE")
+    ]
+    # INSERT OR REPLACE deletes without asking the trigger above.
+    + [
+        "CREATE TRIGGER activity_no_replace BEFORE INSERT ON activity"
+        " WHEN NEW.number <= (SELECT coalesce(max(number), 0) FROM activity)"
+        " BEGIN SELECT raise(ABORT, 'the activity log is append only'); END"
     ],
     "postgresql": [
         "CREATE FUNCTION activity_append_only() RETURNS trigger LANGUAGE plpgsql AS"
