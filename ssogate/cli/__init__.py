@@ -18,6 +18,7 @@ from ssogate.cli.imports import import_files
 from ssogate.cli.link import link
 from ssogate.cli.reference import command as reference
 from ssogate.cli.schema import schema
+from ssogate.cli.sealing import keys
 from ssogate.cli.serve import serve
 from ssogate.cli.servers import server
 from ssogate.cli.services import service
@@ -58,6 +59,7 @@ COMMANDS: tuple[click.Command, ...] = (
     admin,
     activity,
     import_files,
+    keys,
     schema,
     reference,
 )

@@ -156,6 +156,12 @@ class SecretStore(Protocol):
         """Store the sealed secret and the keys of recovery codes in place of earlier ones; an
         empty secret takes all away."""
 
+    def second_factors(self) -> Mapping[str, str]:
+        """Give all sealed TOTP secrets by subject."""
+
+    def reseal_second_factor(self, subject: str, sealed: str) -> None:
+        """Store a secret that was sealed anew; recovery codes stay."""
+
     def recovery_codes(self, subject: str) -> int:
         """Give how many are left."""
 

@@ -25,6 +25,12 @@ class Secrets:
         .values(hash=bindparam("new"), changed_at=bindparam("at"))
     )
     _factor = select(_factors.c.sealed).where(_factors.c.subject == bindparam("of"))
+    _all_factors = select(_factors.c.subject, _factors.c.sealed)
+    _reseal = (
+        update(_factors)
+        .where(_factors.c.subject == bindparam("of"))
+        .values(sealed=bindparam("new"))
+    )
     _codes_left = select(func.count()).where(_codes.c.subject == bindparam("of"))
     _spend = delete(_codes).where(
         _codes.c.subject == bindparam("of"), _codes.c.key == bindparam("spent")
@@ -93,6 +99,12 @@ class Secrets:
             rows = [{"subject": subject, "key": key} for key in codes]
             if rows:
                 self._database.write(self._add_codes, rows)
+
+    def second_factors(self) -> dict[str, str]:
+        return {row.subject: row.sealed for row in self._database.rows(self._all_factors)}
+
+    def reseal_second_factor(self, subject: str, sealed: str) -> None:
+        self._database.write(self._reseal, {"of": subject, "new": sealed})
 
     def recovery_codes(self, subject: str) -> int:
         return int(self._database.rows(self._codes_left, {"of": subject})[0][0])
