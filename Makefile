@@ -10,6 +10,7 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+AXE := tests/browser/node_modules
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 UV ?= uv
 
@@ -21,7 +22,7 @@ help: ## say what there is to make (this)
 run: $(VENV)/.run ## start the demonstration on http://localhost:8000
 	@exec $(BIN)/python examples/demo/run.py
 
-test: lint ## check style, types and imports, then run every test
+test: lint $(AXE)/.package-lock.json ## check style, types and imports, then run every test
 	@echo "— tests"
 	@$(BIN)/python -m pytest -n 2 $(if $(TESTS),$(TESTS),--cov --cov-report=term --cov-fail-under=97)
 
@@ -58,7 +59,7 @@ pins: ## choose the versions anew: requirements/*.in -> *.txt (needs uv; UPGRADE
 	done
 
 clean: ## take away what was made, the demonstration's data too
-	@rm -rf $(VENV) var build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+	@rm -rf $(VENV) $(AXE) var build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
 	  .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -85,3 +86,12 @@ $(BIN)/python:
 	  echo "This Python cannot make virtual environments: apt-get install python3-venv"; exit 1; }
 	@echo "— virtual environment ($$($(PYTHON) --version))"
 	@$(PYTHON) -m venv $(VENV)
+
+# --- The judge of accessibility, which runs in the tests' browser ------------------------------
+
+$(AXE)/.package-lock.json: tests/browser/package-lock.json tests/browser/package.json
+	@command -v npm > /dev/null || { echo "There is no npm, which fetches what judges the pages'" \
+	  "accessibility: apt-get install npm"; exit 1; }
+	@echo "— installing what judges accessibility"
+	@cd tests/browser && npm ci --loglevel error > /dev/null
+	@touch $@

@@ -1,3 +1,3 @@
 """ssogate: a single sign-on gate in front of apps that have none of their own."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

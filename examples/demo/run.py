@@ -2,7 +2,8 @@
 
 Three servers on this machine only: the gate, the old club app behind it, and the members' house
 that signs links. Ctrl-C ends all three. `SSOGATE_DEMO_PORT` moves them (three ports from there
-on), `SSOGATE_DEMO_VAR` the folder for what they keep.
+on), `SSOGATE_DEMO_VAR` the folder for what they keep. A gate that is new is given the people,
+accounts and servers of examples/directory.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
 PORT = 8000  # what gateway.yaml is written for
 PATIENCE = 30  # seconds until a server must answer; a cold disk needs some
+# The demonstration's gate, and never one that the environment names: its passwords are no secret.
+GATE = {"SSOGATE_CONFIG": "gateway.yaml", "PYTHONPATH": str(PROJECT)}
 
 BOX = """
   The demonstration runs.
@@ -36,12 +39,14 @@ BOX = """
     {club:<24}  the club's old app itself: it believes anybody
 
   Try this:
-    1. Open {gate}/members/ : the gate sends you to the members' house.
-       Click John, then Continue: you arrive at the page that you asked for.
-    2. Open Staff as John: the gate says why not. Log out at the members' house,
-       come back as Sue, and pin a notice to the board.
-    3. Sign out, and press the browser's back button: the members' page stays shut.
+    1. Open {gate}/members/ and sign in as ann. The password is
+       correct horse battery staple
+    2. Follow My account, and switch a second factor on. Then sign out, press the
+       browser's back button, and sign in again. Is your browser German? So are the pages.
+    3. Come in by a signed link: Continue with Members' House, click John, Continue.
+       Open Staff as John: the gate says why not.
 
+  In another terminal: .venv/bin/ssogate account list (or: user, service, server; --help).
   What the servers say: {logs}/demo-*.log.   Stop: Ctrl-C.
 """
 
@@ -70,6 +75,14 @@ class Demo:
     def secret(self) -> Path:
         return self.var / "link-secret"
 
+    @property
+    def sealing_key(self) -> Path:
+        return self.var / "sealing-key"
+
+    @property
+    def store(self) -> Path:
+        return self.var / "ssogate.sqlite"
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -81,15 +94,39 @@ class Server:
 
 
 def prepare(demo: Demo) -> None:
-    """Make the folder and the secret that the gate and the members' house share."""
+    """Make the folder, its secrets, and what a new gate knows of people."""
     demo.var.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_secret(demo.secret)
+    if make_secret(demo.sealing_key) or not demo.store.exists():
+        load_directory(demo)
+
+
+def make_secret(path: Path) -> bool:
+    """Write a random text to a file that is not there yet; give whether there was none."""
     try:
         # Exclusive, so that a second start neither changes the secret nor finds half of it.
-        handle = os.open(demo.secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return
+        return False
     with open(handle, "w", encoding="ascii") as file:
         file.write(secrets.token_urlsafe(32))
+    return True
+
+
+def load_directory(demo: Demo) -> None:
+    """Import examples/directory. It takes a second, so not at every start; and whoever tries out
+    changes finds them again."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ssogate", "import", str(PROJECT / "examples/directory")],
+        cwd=gate_folder(demo),
+        env={**os.environ, **GATE},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"The directory could not be loaded:\n\n{done.stderr.decode()}")
 
 
 def gate_folder(demo: Demo) -> Path:
@@ -126,7 +163,7 @@ def servers(demo: Demo) -> tuple[Server, ...]:
         demo.gate,
         [sys.executable, "-m", "gunicorn", "-c", str(PROJECT / "gunicorn.conf.py")],
         gate_folder(demo),
-        {"SSOGATE_BIND": f"127.0.0.1:{demo.port}", "PYTHONPATH": str(PROJECT)},
+        {"SSOGATE_BIND": f"127.0.0.1:{demo.port}", **GATE},
     )
     return (
         app("club", demo.club, "legacy_app:application"),

@@ -1,95 +1,22 @@
-"""The demonstration in a real Chromium, as `make run` starts it: the whole story of one visitor."""
+"""The demonstration in a real Chromium, as `make run` starts it: in by a signed link, and out."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import socket
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from tests.servers import Process
+from tests.browser.conftest import MakePage
+from tests.browser.demonstration import Places
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "chromium"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    gate: str
-    club: str
-    house: str
-
-
-class Demonstration(Process):
-    """`make run`'s program, on three free ports."""
-
-    def __init__(self, var: Path) -> None:
-        port = _three_free_ports()
-        self.places = Places(
-            f"http://localhost:{port}",
-            f"http://127.0.0.1:{port + 1}",
-            f"http://127.0.0.1:{port + 2}",
-        )
-        environ = {"SSOGATE_DEMO_PORT": str(port), "SSOGATE_DEMO_VAR": str(var)}
-        super().__init__([sys.executable, "examples/demo/run.py"], env=environ)
-
-    def wait_until_ready(self) -> None:
-        self.until("Ctrl-C", timeout=40)
-
-
-def _three_free_ports() -> int:
-    for start in range(18000 + os.getpid() % 997 * 3, 30000, 3):
-        try:
-            for port in range(start, start + 3):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return start
-    raise AssertionError("no three free ports in a row")
-
-
-@pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
-    with Demonstration(tmp_path_factory.mktemp("demo") / "var") as demonstration:
-        yield demonstration.places
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context()
-    context.set_default_timeout(15_000)
-    yield context.new_page()
-    context.close()
-
 
 def come_in(page: Page, places: Places, person: str, wanted: str) -> None:
-    """Ask for a page, log in at the members' house, and follow its link."""
+    """Ask for a page, choose the members' house, log in there, and follow its link."""
     page.goto(places.gate + wanted)
+    page.get_by_role("link", name="Continue with Members' House").click()
     page.get_by_role("button", name=re.compile(person)).click()
     page.get_by_role("link", name="Continue to the club pages").click()
 
@@ -107,11 +34,11 @@ def test_the_whole_story(page: Page, places: Places) -> None:
 
     page.go_back()
     expect(page.get_by_text("Good to see you")).to_have_count(0)
-    expect(page).to_have_url(re.compile(re.escape(places.house)))
+    expect(page).to_have_url(f"{places.gate}/_sso/sign-in?return_to=%2Fmembers%2F")
 
 
 def test_a_link_from_the_history_signs_nobody_in(page: Page, places: Places) -> None:
-    page.goto(f"{places.gate}/members/")
+    page.goto(f"{places.house}/sso?redirect=/members/")
     page.get_by_role("button", name=re.compile("John")).click()
     link = page.get_by_role("link", name="Continue to the club pages").get_attribute("href")
     assert link
@@ -160,23 +87,10 @@ def test_who_is_signed_in_already_is_asked_before_becoming_somebody_else(
     expect(page.locator("#visitor")).to_have_text(re.compile("Sue"))
 
 
-@pytest.mark.parametrize("width", [360, 1280])
-def test_no_page_of_the_gate_is_wider_than_the_screen(
-    browser: Browser, places: Places, width: int
-) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 740})
-    page = context.new_page()
-    for address in ("/_sso/signed-out", "/_sso/sign-in", "/_sso/none", "/sso.php?mode=login"):
-        page.goto(places.gate + address)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, address
-    context.close()
-
-
 def test_pages_of_the_gate_work_without_scripts_and_load_nothing(
-    browser: Browser, places: Places
+    new_page: MakePage, places: Places
 ) -> None:
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
+    page = new_page(java_script_enabled=False)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     errors: list[str] = []
@@ -187,4 +101,3 @@ def test_pages_of_the_gate_work_without_scripts_and_load_nothing(
     assert page.locator("body").evaluate("e => getComputedStyle(e).display") == "grid"
     assert [url for url in asked if "/_sso/" not in url and "favicon" not in url] == []
     assert errors == []
-    context.close()

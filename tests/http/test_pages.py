@@ -55,7 +55,6 @@ PAGES: dict[str, Callable[[str], dict[str, Any]]] = {
         "fields": [(x, x)],
         "stay": x,
     },
-    "done.html": lambda x: {"title": x, "text": x, "url": x, "link_text": x},
     "password.html": lambda x: {"action": x, "problem": x, "minimum": 12},
     "recovery_codes.html": lambda x: {"codes": [x, x], "url": x},
     "refusal.html": lambda x: {

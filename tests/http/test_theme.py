@@ -23,7 +23,7 @@ OWN_PAGE = "<h1>You are signed out</h1>"
 
 
 def theme(folder: Path, **files: str | bytes) -> Path:
-    """Write a theme: `templates__done_html="…"` is the file templates/done.html."""
+    """Write a theme: `templates__odd_html="…"` is the file templates/odd.html."""
     for name, content in files.items():
         path, _, kind = name.replace("__", "/").rpartition("_")
         file = folder / f"{path}.{kind}"
@@ -57,9 +57,7 @@ def test_a_template_of_the_theme_replaces_ours_alone(tmp_path: Path) -> None:
     pages = Pages(theme(tmp_path, templates__signed_out_html="<p>Bye, {{ user }}!</p>"))
 
     assert text(pages, user="<joe>") == "<p>Bye, &lt;joe&gt;!</p>"
-    assert "<h1>Done</h1>" in text(
-        pages, "done.html", title="Done", text="x", url="/", link_text="x"
-    )
+    assert "<h1>Sign in</h1>" in text(pages, "sign_in.html", choices=[], problem="")
 
 
 def test_a_base_of_the_theme_frames_our_pages_and_may_build_on_ours(tmp_path: Path) -> None:
@@ -159,12 +157,12 @@ def test_a_refusal_wears_the_theme_too(tmp_path: Path) -> None:
     ("files", "told"),
     [
         pytest.param(
-            {"templates__done_html": "a\n{% if %}"}, r"done\.html:2: .*xpected", id="syntax"
+            {"templates__odd_html": "a\n{% if %}"}, r"odd\.html:2: .*xpected", id="syntax"
         ),
         pytest.param(
-            {"templates__done_html": "{{ x | nothing }}"}, "No filter named", id="no such filter"
+            {"templates__odd_html": "{{ x | nothing }}"}, "No filter named", id="no such filter"
         ),
-        pytest.param({"templates__done_html": b"\xff"}, r"templates/done\.html: ", id="not UTF-8"),
+        pytest.param({"templates__odd_html": b"\xff"}, r"templates/odd\.html: ", id="not UTF-8"),
         pytest.param({"style_css": b"\xff"}, r"style\.css: ", id="style not UTF-8"),
         pytest.param({"style_css": "a{}</STYLE ><script>"}, "cannot hold </style", id="style ends"),
         pytest.param({"translations__de_po": "nonsense"}, r"de\.po: ", id="catalogue"),

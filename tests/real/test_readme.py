@@ -1,10 +1,11 @@
-"""README.md shows what works: its files load, and its links are good."""
+"""README.md shows what works: its files load, its commands run, and its links are good."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -13,11 +14,15 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+import yaml
+from click.testing import CliRunner
 
+from ssogate.cli import main
 from ssogate.http.target import parse_target
 from ssogate.model import Outcome
 from ssogate.policy import decide
 from ssogate.settings import load
+from tests.directory.test_legacy import PHPBB
 from tests.servers import PROJECT
 
 README = (PROJECT / "README.md").read_text("utf-8")
@@ -34,20 +39,90 @@ def block(language: str, holding: str) -> str:
     return str(found)
 
 
-def test_its_gateway_yaml_and_policies_load(tmp_path: Path) -> None:
-    secret = tmp_path / "link-secret"
-    secret.touch(0o600)
-    secret.write_text(SECRET)
-    config = tmp_path / "gateway.yaml"
-    config.write_text(block("yaml", "# gateway.yaml").replace("/etc/ssogate", str(tmp_path)))
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder as the README's reader has it, with its first gateway.yaml and policies. The tests
+    work in it; the checkout's examples and sources are where its commands look for them."""
+    for name in ("link-secret", "sealing-key", "forum-password", "db-password"):
+        (tmp_path / name).touch(0o600)
+        (tmp_path / name).write_text(SECRET if name == "link-secret" else f"{SECRET} {name}")
+    for name in ("examples", "ssogate"):
+        (tmp_path / name).symlink_to(PROJECT / name)
     (tmp_path / "policies").mkdir()
     (tmp_path / "policies/10-app.yaml").write_text(block("yaml", "# policies/"))
+    (tmp_path / "gateway.yaml").write_text(block("yaml", "# gateway.yaml\n"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
-    loaded = load(config)
+
+def change(config: Path, holding: str) -> None:
+    """Write what a block says into gateway.yaml, in place of what stands there."""
+    tree = yaml.safe_load(config.read_text())
+    config.write_text(yaml.safe_dump({**tree, **yaml.safe_load(block("yaml", holding))}))
+
+
+def test_its_gateway_yaml_and_policies_load(folder: Path) -> None:
+    loaded = load(folder / "gateway.yaml")
 
     members = parse_target("GET", "/members/", "app.example.com")
     assert loaded.warnings == ()
     assert decide(loaded.policy, members, None, None).outcome is Outcome.CHALLENGE
+
+
+@pytest.mark.parametrize("holding", ["sealing_keys:", "sources:", "kind: postgresql", "pages:"])
+def test_its_further_settings_load(folder: Path, holding: str) -> None:
+    (folder / "theme/translations").mkdir(parents=True)
+    shutil.copy(PROJECT / "ssogate/http/translations/de.po", folder / "theme/translations/fr.po")
+    for step in ("sealing_keys:", holding):
+        change(folder / "gateway.yaml", step)
+
+    assert load(folder / "gateway.yaml").warnings == ()
+
+
+def test_its_queries_are_the_ones_that_a_real_board_answers() -> None:
+    (way,) = yaml.safe_load(block("yaml", "sources:"))["login"]
+    (source,) = way["sources"]
+
+    assert {name: squeezed(source[name]) for name in PHPBB} == {
+        name: squeezed(sql) for name, sql in PHPBB.items()
+    }
+
+
+def squeezed(sql: str) -> str:
+    return " ".join(sql.split())
+
+
+def commands() -> list[str]:
+    """All that the README types after it has made a gateway.yaml, but for what goes on running."""
+    console = "".join(re.findall(r"^```console\n(.*?)^```$", README, re.MULTILINE | re.DOTALL))
+    typed = re.findall(r"^\$ (.*)$", console, re.MULTILINE)
+    begin = next(n for n, line in enumerate(typed) if "> link-secret" in line)
+    end = next(n for n, line in enumerate(typed) if line.startswith("make test"))
+    return [line for line in typed[begin:end] if not re.match(r"ssogate serve\b", line)]
+
+
+def test_its_commands_work_one_after_the_other(folder: Path) -> None:
+    change(folder / "gateway.yaml", "sealing_keys:")
+
+    said = {line: run(line) for line in commands()}
+
+    failed = {line: output for line, (status, output) in said.items() if status}
+    assert [*failed] == [line for line in said if "explain" in line], failed  # whose answer is no
+    outputs = {line.split("#")[0].strip(): output for line, (_, output) in said.items()}
+    assert "8    0        0" in outputs["ssogate import examples/directory --dry-run"]
+    assert "user.password-set" in outputs["ssogate activity list --containing sue"]
+    assert "all whole" in outputs["ssogate activity verify"]
+    assert (folder / "theme/translations/fr.po").exists()
+
+
+def run(line: str) -> tuple[int, str]:
+    """Run a line in a shell; a command of ours right here, which answers its questions."""
+    if not line.startswith("ssogate "):
+        done = subprocess.run(["bash", "-euc", line], check=False)
+        return done.returncode, ""
+    words = shlex.split(line, comments=True)[1:]
+    result = CliRunner().invoke(main, words, input="a password of sue's\n" * 2)
+    return result.exit_code, result.output
 
 
 def python_link() -> str:

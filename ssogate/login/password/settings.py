@@ -9,6 +9,7 @@ from pydantic import Field
 from ssogate.config import Settings
 from ssogate.config.values import Name
 from ssogate.directory.legacy import LegacySettings
+from ssogate.http.languages import msgid
 
 
 class PasswordSettings(Settings):
@@ -18,7 +19,7 @@ class PasswordSettings(Settings):
     """People have a password, here or in the database of an application behind the gate."""
     name: Name = "password"
     """A short name of this way in: it stands in logs and in people's list of sessions."""
-    label: str = "your password"
+    label: str = msgid("your password")
     """What visitors read of it on pages that offer several ways in."""
     minimum_length: Annotated[int, Field(ge=8, le=128)] = 12
     """How many characters a new password has at least. Old ones go on as they are."""

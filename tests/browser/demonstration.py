@@ -1,0 +1,95 @@
+"""The demonstration as `make run` starts it, on three free ports, and people to sign in to it.
+
+Every test gives itself a person of its own: what one changes, no other sees.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from playwright.sync_api import Page
+
+from ssogate.app import open_gate
+from ssogate.directory import By, add_user, set_password
+from ssogate.settings import load
+from tests.gate import link_path
+from tests.servers import Process
+
+PASSWORD = "correct horse battery staple"
+BY = By("tests")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the sites are, and the folder of what they keep."""
+
+    gate: str
+    club: str
+    house: str
+    var: Path
+
+    def somebody(self, groups: Iterable[str] = ("members",)) -> str:
+        """Add a person, who has the demonstration's password; gives the user name."""
+        name, now = f"p{uuid4().hex[:8]}", int(time.time())
+        gate = open_gate(load(self.var / "moved/gateway.yaml"))
+        email = f"{name}@example.com"
+        user = add_user(gate.store, name, name="Pat", email=email, groups=groups, by=BY, now=now)
+        set_password(gate.store, user.identity.subject, PASSWORD, by=BY, now=now)
+        gate.store.close()
+        return name
+
+    def link(self, username: str, redirect: str = "/members/") -> str:
+        """A link of the members' house that signs this person in."""
+        secret = (self.var / "link-secret").read_text()
+        return self.gate + link_path(username, secret=secret, redirect=redirect)
+
+
+class Demonstration(Process):
+    """`make run`'s program."""
+
+    def __init__(self, var: Path) -> None:
+        port = _three_free_ports()
+        self.places = Places(
+            f"http://localhost:{port}",
+            f"http://127.0.0.1:{port + 1}",
+            f"http://127.0.0.1:{port + 2}",
+            var,
+        )
+        environ = {"SSOGATE_DEMO_PORT": str(port), "SSOGATE_DEMO_VAR": str(var)}
+        super().__init__([sys.executable, "examples/demo/run.py"], env=environ)
+
+    def wait_until_ready(self) -> None:
+        self.until("Ctrl-C", timeout=40)
+
+
+def _three_free_ports() -> int:
+    for start in range(18000 + os.getpid() % 997 * 3, 30000, 3):
+        try:
+            for port in range(start, start + 3):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return start
+    raise AssertionError("no three free ports in a row")
+
+
+def fill_in(page: Page, username: str, password: str = PASSWORD) -> None:
+    """Send the form of the sign-in page, in whichever language it is."""
+    page.locator("[name=username]").fill(username)
+    page.locator("[name=password]").fill(password)
+    page.locator("[name=password]").press("Enter")
+
+
+def sign_in(page: Page, places: Places, username: str, wanted: str = "/_sso/account") -> None:
+    """Ask for a page, and sign in by password on the way."""
+    page.goto(places.gate + wanted)
+    fill_in(page, username)
+    page.wait_for_url(places.gate + wanted)
