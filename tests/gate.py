@@ -21,6 +21,7 @@ from ssogate.login.signed_link import make_query, sign
 from tests.servers import Answer, Gunicorn, ask, request
 
 SECRET = "a-secret-of-the-tests-0123456789abcdef"
+SEALING_KEY = "a-sealing-key-of-the-tests-0123456789"
 HOST = "127.0.0.1"
 CONF = "python:ssogate.cli.gunicorn_conf"  # as `ssogate serve` has it
 
@@ -57,18 +58,26 @@ def site(
     *,
     policy: Mapping[str, Any] = POLICY,
     sender: Mapping[str, Any] | None = None,
+    password: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Site:
     """Write a gate's folder. `sender` adds to or replaces settings of the one sender, `settings`
-    those of gateway.yaml."""
+    those of gateway.yaml. With `password`, even an empty one, people may sign in by password, and
+    second factors can be sealed."""
     (folder / "policies").mkdir(parents=True)
     secret = folder / "link-secret"
     secret.touch(0o600)
     secret.write_text(SECRET)
     (folder / "policies" / "all.yaml").write_text(json.dumps(policy))
+    login: list[Mapping[str, Any]] = [{**SENDER, **(sender or {})}]
+    if password is not None:
+        (folder / "sealing-key").touch(0o600)
+        (folder / "sealing-key").write_text(SEALING_KEY)
+        login.append({"kind": "password", **password})
+        settings = {"sealing_keys": [{"file": "sealing-key"}], **settings}
     tree = {
         "public_url": f"http://{HOST}",
-        "login": [{**SENDER, **(sender or {})}],
+        "login": login,
         "upstreams": {"app": {"url": upstream}},
         "routes": [{"path": "/", "upstream": "app"}],
         **settings,

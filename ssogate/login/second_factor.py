@@ -70,7 +70,7 @@ class SecondFactor:
         except WrongCode as error:
             log_refusal(error, request.environ, rule=SECOND_FACTOR)
             return _form(request, error)
-        return self._sign_in(ticket, user, token, self.throttle.device(request.environ))
+        return self._sign_in(ticket, user, token, self.throttle.device(user, request.environ))
 
     def _ticket(self, token: str) -> Ticket | None:
         ticket = self.store.tickets.get(session_key(token), KIND)

@@ -151,17 +151,22 @@ class Throttle:
         client = str(env.client(environ) or "")
         return Guess(self.store, self.clock, own, number, tuple(shared), passed, about, client)
 
-    def device(self, environ: WSGIEnvironment) -> str:
-        """Give the token by which the visitor's browser is known already, if it has one."""
-        return session_token(environ.get("HTTP_COOKIE", ""), self.device_cookie) or ""
+    def device(self, user: User | None, environ: WSGIEnvironment) -> str:
+        """Give the token by which the visitor's browser is known as one of the user's; empty for
+        any other browser, whatever it sends."""
+        token = session_token(environ.get("HTTP_COOKIE", ""), self.device_cookie)
+        if token is None or user is None:
+            return ""
+        known = self.store.secrets.knows_device(user.identity.subject, session_key(token))
+        return token if known else ""
 
     def _counters(
         self, limits: Limits, user: User | None, person: str, environ: WSGIEnvironment
     ) -> tuple[Counter, ...]:
         """Give what a guess counts for, its own counter first."""
-        device = self._known_device(user, environ)
+        device = self.device(user, environ)
         if device:
-            return (_counter(limits.what, limits.device, person, device),)
+            return (_counter(limits.what, limits.device, person, session_key(device)),)
         client = env.client(environ)
         network = network_of(client)
         return (
@@ -170,13 +175,6 @@ class Throttle:
             *_sites(limits, client),
             _counter(limits.what, limits.person, person),
         )
-
-    def _known_device(self, user: User | None, environ: WSGIEnvironment) -> str:
-        token = self.device(environ)
-        if not token or user is None:
-            return ""
-        key = session_key(token)
-        return key if self.store.secrets.knows_device(user.identity.subject, key) else ""
 
 
 def network_of(client: Address | None) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.attack.house import House, house_at
 from tests.attack.stage import GTHREAD, HOST, LENIENT, POLICY, SECRETS, Stage, Told, settings
 from tests.gate import RunningGate, site
 from tests.servers import Answer, Gunicorn, ask, request
@@ -119,3 +120,10 @@ def wrap_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wrap]:
 def wrap(wrap_stage: Wrap) -> Wrap:
     wrap_stage.seen()
     return wrap_stage
+
+
+@pytest.fixture(scope="session")
+def house(echo: Gunicorn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The gate of people with passwords."""
+    with house_at(tmp_path_factory.mktemp("house") / "gate", echo.url("").rstrip("/")) as made:
+        yield made

@@ -28,7 +28,9 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
         yield demonstration.places
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while Playwright runs, an event loop runs in this thread, and a test of
+# another module that must not be in one (Django's) would find itself there.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)

@@ -60,7 +60,7 @@ class Password:
             assertion=holder.assertion,
             enrolment=holder.enrolment,
             return_to=typed.return_to,
-            device=self.throttle.device(environ) or self.new_token(),
+            device=self.throttle.device(user, environ) or self.new_token(),
             verified=holder.stored if holder.subject else "",
         )
 

@@ -1,0 +1,338 @@
+"""What a request costs, told by counting and by the databases' own plans, not by a clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from sqlalchemy import event, make_url, text
+from werkzeug.test import Client
+
+from ssogate.app import open_gate, stack
+from ssogate.login.password.pace import AT_ONCE, PLACES
+from ssogate.model import Membership, SessionRecord, Ticket
+from ssogate.settings import load
+from ssogate.storage import PostgreSQLStore, SQLiteStore
+from tests.attack.house import House, at_once, house_at
+from tests.attack.stage import GTHREAD
+from tests.databases import PostgreSQL
+from tests.gate import site
+from tests.login.forms import HASH, RIGHT, SITE, WRONG
+from tests.servers import Gunicorn
+from tests.storage.making import user
+
+USERS, OTHERS = 200_000, 20_000
+FAR = 4_000_000_000  # Unix seconds
+
+Sql = SQLiteStore | PostgreSQLStore
+
+# Each table's rows, of the numbers `n` from 1. Every user acts for an account, by turns.
+FILL: Mapping[str, tuple[int, str]] = {
+    "users": (
+        USERS,
+        "(subject, canonical, username, name, email, groups, active, source, created_at,"
+        " updated_at, email_canonical, external_id) SELECT 's' || n, 'u' || n, 'u' || n, '',"
+        " 'u' || n || '@x.example', '', {true}, 'forum', 1, 1, 'u' || n || '@x.example', 'x' || n",
+    ),
+    "sessions": (OTHERS, "SELECT 'k' || n, 's' || n, 'm', '', 1, 1, 3000000000 + n"),
+    "spent": (OTHERS, "SELECT 'k' || n, 3000000000 + n"),
+    "tickets": (OTHERS, "SELECT 'k' || n, 'kind', 's' || n, '', 3000000000 + n"),
+    "counters": (OTHERS, "SELECT 'k' || n, 1, 3000000000 + n"),
+    "passwords": (OTHERS, "SELECT 's' || n, 'hash', 1"),
+    "second_factors": (OTHERS, "SELECT 's' || n, 'sealed', 1"),
+    "recovery_codes": (OTHERS, "SELECT 's' || n, 'k' || n"),
+    "devices": (OTHERS, "SELECT 's' || n, 'k' || n, 1"),
+    "administrators": (OTHERS, "SELECT 's' || n, '', 1"),
+    "accounts": (
+        OTHERS,
+        "(company, email, status, allow_single_sign_on, created_at, updated_at, external_id)"
+        " SELECT 'c', '', 'Active', {true}, 1, 1, 'x' || n",
+    ),
+    "memberships": (OTHERS, "SELECT n, 's' || n, {true}, ''"),
+    "activity": (OTHERS, "SELECT n, 1, '', '', '', '', ''"),
+}
+NUMBERS = {
+    "sqlite": "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < {most})",
+    "postgresql": "WITH t(n) AS (SELECT generate_series(1, {most}))",
+}
+TRUE = {"sqlite": "1", "postgresql": "true"}
+
+
+def fill(store: Sql) -> None:
+    dialect = store.database.dialect
+    with store.transaction():
+        for table, (most, rows) in FILL.items():
+            columns, select, values = rows.partition("SELECT")
+            numbers = NUMBERS[dialect].format(most=most)
+            wanted = f"{columns}{numbers} {select}{values} FROM t".format(true=TRUE[dialect])
+            store.database.write(text(f"INSERT INTO {table} {wanted}"))
+    store.database.write(text("ANALYZE"))
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def large(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sql]:
+    """A store of many people."""
+    store: Sql
+    if request.param == "sqlite":
+        store = SQLiteStore(tmp_path_factory.mktemp("large") / "gate.db", clock=time.time)
+    else:
+        server: PostgreSQL = request.getfixturevalue("postgresql")
+        store = PostgreSQLStore(make_url(server.fresh()), clock=time.time)
+    with closing(store):
+        fill(store)
+        yield store
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A statement as it went to the database."""
+
+    sql: str
+    values: Any
+
+
+@contextmanager
+def listening(store: Sql) -> Iterator[list[Asked]]:
+    """Note the statements that are run meanwhile."""
+    found: list[Asked] = []
+
+    def note(_c: Any, _cursor: Any, sql: str, values: Any, _context: Any, _many: bool) -> None:
+        if not sql.startswith(("BEGIN", "SELECT pg_advisory")):
+            found.append(Asked(sql, values))
+
+    engine: Any = store.database.__dict__["_engine"]
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def plan(store: Sql, asked: Asked) -> list[str]:
+    """How the database would run it, a line a step."""
+    explain = "EXPLAIN QUERY PLAN " if store.database.dialect == "sqlite" else "EXPLAIN "
+    with store.database.connected() as connection:
+        values = asked.values[0] if isinstance(asked.values, list) else asked.values
+        rows = connection.exec_driver_sql(explain + asked.sql, values).all()
+        connection.rollback()
+    return [str(row[-1]).strip() for row in rows]
+
+
+def reads_all(step: str) -> bool:
+    """Whether a step of a plan reads a whole table or index."""
+    return "Seq Scan" in step or (step.startswith("SCAN ") and "CONSTANT ROW" not in step)
+
+
+def of_users(s: Sql) -> None:
+    s.users.get("u77")
+    s.users.of("s77")
+    s.users.by_email("u77@x.example")
+    s.users.by_external_id("forum", "x77")
+    s.users.add(user("new"))
+    s.users.update(replace(user("u78"), source="forum"))
+
+
+def of_sessions(s: Sql) -> None:
+    s.sessions.get("k77")
+    s.sessions.put(SessionRecord("new", "s7", "m", "", 1, 1, FAR))
+    s.sessions.touch("k77", 5)
+    s.sessions.listed("s77")
+    s.sessions.delete("k78")
+    s.sessions.delete_subject("s79")
+    s.sessions.purge(expired_at=1, idle_since=0)
+
+
+def of_one_time_values(s: Sql) -> None:
+    s.one_time.spend("new", until=FAR)
+    s.tickets.put(Ticket("new", "kind", "s7", "", FAR))
+    s.tickets.get("k77", "kind")
+    s.tickets.take("k77", "kind")
+
+
+def of_counters(s: Sql) -> None:
+    s.counters.read("k77", now=1)
+    s.counters.count("k77", now=1, window=9)
+    s.counters.reset("k77")
+
+
+def of_secrets(s: Sql) -> None:
+    s.secrets.password("s77")
+    s.secrets.set_password("s77", "x", 1)
+    s.secrets.replace_password("s77", "x", "y", 1)
+    s.secrets.set_password("s77", "", 1)
+    s.secrets.second_factor("s77")
+    s.secrets.recovery_codes("s77")
+    s.secrets.spend_recovery_code("s77", "k77")
+    s.secrets.set_second_factor("s78", "x", ["a"], 1)
+    s.secrets.knows_device("s77", "k77")
+    s.secrets.add_device("s77", "k", 1)
+
+
+def of_accounts(s: Sql) -> None:
+    s.accounts.get(77)
+    s.accounts.by_external_id("x77")
+    s.memberships.get(77, "s77")
+    s.memberships.listed(subject="s77")
+    s.memberships.listed(account=77)
+    s.memberships.put(Membership(77, "s78", owner=True))
+    s.administrators.get("s77")
+
+
+LOOK_UPS = [of_users, of_sessions, of_one_time_values, of_counters, of_secrets, of_accounts]
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("look_ups", LOOK_UPS)
+def test_every_look_up_of_a_request_goes_by_an_index(
+    large: Sql, look_ups: Callable[[Sql], None]
+) -> None:
+    with listening(large) as asked:
+        look_ups(large)
+
+    plans = {one.sql: plan(large, one) for one in asked}
+    reading = {sql: steps for sql, steps in plans.items() if any(map(reads_all, steps))}
+    assert len(plans) >= 3
+    assert reading == {}
+
+
+@pytest.mark.server
+def test_the_last_line_of_the_log_is_found_from_its_end(large: Sql) -> None:
+    with listening(large) as asked:
+        large.activity.last()
+    steps = str(plan(large, asked[0]))
+
+    assert "TEMP B-TREE" not in steps
+    assert "Seq Scan" not in steps
+
+
+# --- A sign-in, counted ---------------------------------------------------------------------------
+
+
+@dataclass
+class Inside:
+    """A gate in this process."""
+
+    store: SQLiteStore
+    client: Client
+
+    def sign_in(self, username: str, password: str = RIGHT) -> int:
+        form = {"username": username, "password": password, "return_to": "/"}
+        return self.client.post(
+            "/_sso/password",
+            base_url=SITE,
+            data=urlencode(form),
+            content_type="application/x-www-form-urlencoded",
+            headers=[("Origin", SITE), ("Accept", "text/html")],
+        ).status_code
+
+
+@pytest.fixture
+def inside(tmp_path: Path) -> Iterator[Inside]:
+    written = site(
+        tmp_path / "gate",
+        "http://127.0.0.1:9",
+        public_url=SITE,
+        sender={"auto_create": False},
+        password={},
+    )
+    gate = open_gate(load(written.config))
+    assert isinstance(gate.store, SQLiteStore)
+    for name in ("joe", "sue"):
+        made = replace(user(name, source=""))
+        gate.store.users.add(made)
+        gate.store.secrets.set_password(made.identity.subject, HASH, 1)
+    with closing(gate.store):
+        yield Inside(gate.store, Client(stack(gate, _nothing, identity={})))
+
+
+def _nothing(environ: Any, start_response: Any) -> list[bytes]:
+    start_response("200 OK", [("Content-Length", "0")])
+    return [b""]
+
+
+RIGHT_COSTS, WRONG_COSTS = 30, 16  # statements; each that writes alone is a wait for the disk
+
+
+def test_a_sign_in_costs_a_fixed_number_of_statements(inside: Inside) -> None:
+    numbers = []
+    for name in ("joe", "sue", "joe"):
+        inside.client = Client(inside.client.application)
+        with listening(inside.store) as asked:
+            assert inside.sign_in(name) == 303
+        numbers.append(len(asked))
+
+    assert numbers[0] == numbers[1] == numbers[2] <= RIGHT_COSTS
+
+
+def test_a_wrong_password_costs_as_much_for_nobody_as_for_somebody(inside: Inside) -> None:
+    numbers = {}
+    for name in ("joe", "nobody"):
+        with listening(inside.store) as asked:
+            assert inside.sign_in(name, WRONG) == 401
+        numbers[name] = len(asked)
+
+    # Somebody's stored password is looked up: one search of an index, before half a second's wait.
+    assert 0 <= numbers["joe"] - numbers["nobody"] <= 1
+    assert max(numbers.values()) <= WRONG_COSTS
+
+
+def test_a_session_that_is_remembered_costs_none(inside: Inside) -> None:
+    inside.sign_in("joe")
+    inside.client.get("/members/x", base_url=SITE)
+    with listening(inside.store) as asked:
+        assert inside.client.get("/members/x", base_url=SITE).status_code == 200
+
+    assert asked == []
+
+
+# --- Hashing beside other requests ----------------------------------------------------------------
+
+SLOW = """
+import time
+from ssogate.cli.gunicorn_conf import *
+def post_fork(server, worker):
+    from ssogate.login.password import method
+    method.verify_nobody = lambda password: time.sleep(0.7)
+"""
+
+
+@pytest.fixture
+def slow(echo: Gunicorn, tmp_path: Path) -> Iterator[House]:
+    """A gate of one worker, in which hashing for nobody takes all of 0.7 s."""
+    conf = tmp_path / "slow.py"
+    conf.write_text(SLOW)
+    args = ("-c", str(conf), "--workers", "1", *GTHREAD)
+    upstream = echo.url("").rstrip("/")
+    with house_at(tmp_path / "gate", upstream, args=args, password={"sources": []}) as house:
+        yield house
+
+
+@pytest.mark.server
+def test_hashing_does_not_stall_who_is_signed_in(slow: House) -> None:
+    browser, people = slow.browser(), [slow.browser() for _ in range(24)]
+    assert browser.sign_in(slow.person()).status == 303
+    refused: list[float] = []
+
+    def work(number: int) -> float:
+        if number < len(people):
+            status = people[number].sign_in("nobody.here", WRONG).status
+            assert status in (401, 503)
+            refused.extend([time.monotonic()] if status == 401 else [])
+            return 0
+        time.sleep(0.3)  # until all turns and all places to wait are taken
+        for _ in range(5):
+            assert browser.ask("/members/x").status == 200
+        return time.monotonic()
+
+    served = at_once(work, list(range(len(people) + 1)), threads=len(people) + 1)[-1]
+
+    assert len(refused) == PLACES, "who finds no place is told at once"
+    assert served < sorted(refused)[-AT_ONCE - 1], "all turns at hashing are taken until then"
