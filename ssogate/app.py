@@ -30,7 +30,7 @@ from ssogate.http.log import log
 from ssogate.http.pages import reply_json
 from ssogate.http.scrub import Scrubber
 from ssogate.http.site import OWN
-from ssogate.http.theme import Pages, theme_endpoints
+from ssogate.http.theme import theme_endpoints
 from ssogate.login.chooser import SIGNED_OUT, Chooser
 from ssogate.login.password import Password, PasswordSettings, People
 from ssogate.login.second_factor import SECOND_FACTOR, SecondFactor
@@ -43,7 +43,7 @@ from ssogate.middleware.guard import Guard
 from ssogate.middleware.proxy import ReverseProxy
 from ssogate.middleware.sessions import Find, Sessions
 from ssogate.middleware.wrapped import Wrapped
-from ssogate.model import Address, Clock, Endpoint, LocalPath
+from ssogate.model import Address, Clock, Endpoint, LocalPath, Session
 from ssogate.policy import decide
 from ssogate.policy.networks import networks
 from ssogate.portal import (
@@ -90,7 +90,12 @@ class Gate:
         if not self.sources:
             return self.keeper.find
         refresh = Refresh(self.store, self.sources, self.clock)
-        return lambda token: (session := self.keeper.find(token)) and refresh(session)
+
+        def find(token: str) -> Session | None:
+            session = self.keeper.find(token)
+            return refresh(session) if session else None
+
+        return find
 
 
 def open_gate(loaded: Loaded, *, clock: Clock = time.time) -> Gate:
@@ -141,7 +146,7 @@ class Doors:
     pages: frozenset[str]
 
 
-def doors(gate: Gate, pages: Pages) -> Doors:
+def doors(gate: Gate) -> Doors:
     """Make the ways in, and the pages of people who are in."""
     loaded, store, port = gate.loaded, gate.store, gate.loaded.settings.public_url.port
     throttle = Throttle(store, gate.clock, gate.cookies.device.name)
@@ -163,7 +168,7 @@ def doors(gate: Gate, pages: Pages) -> Doors:
     return Doors(
         endpoints={
             HEALTH: health,
-            **theme_endpoints(pages),
+            **theme_endpoints(loaded.pages),
             **chooser.endpoints(),
             **second_factor.endpoints(),
             **SignOutPage(SIGNED_OUT, port).endpoints(),
@@ -199,7 +204,7 @@ def stack(gate: Gate, app: WSGIApplication, *, identity: Mapping[str, str]) -> W
     """Fold the layers around `app`, outermost last. `identity` are headers for a wrapped app."""
     loaded = gate.loaded
     pages = loaded.pages
-    own = doors(gate, pages)
+    own = doors(gate)
     app = Guard(
         app,
         decide=partial(decide, loaded.policy),

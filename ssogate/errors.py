@@ -305,6 +305,15 @@ class AccountNotFound(GateError):
     hint = "Ask the person who runs this site for an account."
 
 
+class BadForm(GateError):
+    """A form of ours that no page of ours sends."""
+
+    code, status = "bad_form", 400
+    title = "The form cannot be read"
+    public = "What was sent is not what the form on this page sends."
+    hint = "Open the page anew and fill it in again."
+
+
 class WrongPassword(GateError):
     """No such user, no such password, no password at all: everybody learns the same."""
 

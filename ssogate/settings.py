@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
@@ -116,7 +116,7 @@ class Loaded:
     file: Path
     """The gateway.yaml that was read."""
     warnings: tuple[Problem, ...]
-    pages: Pages = field(default_factory=Pages)
+    pages: Pages
 
     @property
     def base(self) -> Path:
@@ -261,14 +261,14 @@ def _login_checks(document: Document, settings: GatewaySettings) -> Iterator[Pro
         if isinstance(way, SignedLinkSettings) and way.path.startswith(OWN):
             message = f"{OWN} is the gate's own: choose another"
             yield document.problem(("login", number, "path"), message)
-    passwords = any(isinstance(way, PasswordSettings) for way in settings.login)
+    passwords = sum(isinstance(way, PasswordSettings) for way in settings.login)
     if passwords and not settings.trusted_proxies and not _is_local(settings.public_url.host):
         message = (
             "wrong passwords are counted by address: if a proxy stands before the gate, list it in"
             " trusted_proxies, or all visitors count as one"
         )
         yield document.problem(("login",), message, warning=True)
-    if sum(isinstance(way, PasswordSettings) for way in settings.login) > 1:
+    if passwords > 1:
         message = "one sign-in by password is enough: give it several `sources`"
         yield document.problem(("login",), message)
     senders = [way for way in settings.login if isinstance(way, SignedLinkSettings)]

@@ -105,7 +105,7 @@ def _answered(
         line = f"refused before any rule is asked: {error.code}, {error.detail}"
         return Found(False, [line], {"outcome": "refused", "code": error.code})
     line = f"{target.path} is the gate's own: no rule is asked"
-    if target.path_info in doors(gate, gate.loaded.pages).endpoints:
+    if target.path_info in doors(gate).endpoints:
         return Found(True, [line], {"outcome": "own"})
     if target.path_info.startswith(OWN):
         return Found(False, [line, "  there is nothing (404)"], {"outcome": "no_route"})

@@ -19,10 +19,13 @@ from ssogate.config import Settings
 from ssogate.errors import GateError
 from ssogate.http import environ as env
 from ssogate.http.identity import DEFAULT_HEADERS
-from ssogate.login.chooser import Chooser
+from ssogate.login.chooser import SIGN_IN, SIGNED_OUT
+from ssogate.login.password.method import PASSWORD
+from ssogate.login.second_factor import SECOND_FACTOR
 from ssogate.middleware.guard import Guard
 from ssogate.model import Decision, Identity, Outcome, Session, SessionRecord, Target
 from ssogate.policy.settings import PolicyFile
+from ssogate.portal import door
 from ssogate.settings import GatewaySettings
 from ssogate.worker.safe import CHECKS, SAFE
 
@@ -180,12 +183,27 @@ def _told() -> dict[str, str]:
 
 def _addresses() -> Lines:
     yield "All below `/_sso/` is the gate's; policies do not apply to it. So is the `path` of"
-    yield "every entry of `login`."
+    yield "every `signed_link` in `login`, and `/_sso/theme/` with the files of a theme's `static`."
     yield ""
-    table = {HEALTH: health, **Chooser(()).endpoints()}
-    yield from _table(
-        ("address", "what it does"), ((f"`{path}`", _said(it)) for path, it in table.items())
+    yield from _table(("address", "what it does"), _ADDRESSES.items())
+
+
+# A test holds it together with the addresses of a gate that has every way in.
+_ADDRESSES = {
+    f"`{path}`": meaning
+    for path, meaning in (
+        (HEALTH, _said(health)),
+        (SIGN_IN, "The page of all ways in; `return_to` is the path to come back to."),
+        (PASSWORD, "Takes the form with user name and password (POST)."),
+        (SECOND_FACTOR, "Asks for the code of whoever has given the first factor."),
+        (SIGNED_OUT, "Says that the session has ended; it ends nothing itself."),
+        (door.SIGN_OUT, "Ends the visitor's own session (POST)."),
+        (door.ACCOUNT, "My account: who I am, for whom I act, where I am signed in."),
+        (door.SESSIONS, "Ends one of my sessions, or all others (POST)."),
+        (door.PASSWORD, "Changes my password."),
+        (door.SECOND_FACTOR, "Switches my second factor on and off, renews recovery codes."),
     )
+}
 
 
 def _commands(root: click.Group) -> Lines:

@@ -15,7 +15,7 @@ from ssogate.storage import Store
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """`sources` by the login method's name that their sessions bear."""
+    """`sources` by name; sessions bear it as their method."""
 
     store: Store
     sources: Mapping[str, LegacySource]

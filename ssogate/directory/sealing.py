@@ -9,6 +9,7 @@ from typing import Any
 
 from ssogate.crypto import SealBroken, Sealer
 from ssogate.directory.activity import By, note
+from ssogate.directory.second_factor import sealing_context
 from ssogate.storage import Records, Store
 
 
@@ -33,9 +34,8 @@ def sealed_values(store: Store) -> Iterator[Sealed]:
         keep = partial(_keep, store.services, service.number, "sealed_password")
         yield Sealed(f"service:{service.number}:password", service.sealed_password, keep)
     for subject, sealed in store.secrets.second_factors().items():
-        yield Sealed(
-            f"totp:{subject}", sealed, partial(store.secrets.reseal_second_factor, subject)
-        )
+        keep_factor = partial(store.secrets.reseal_second_factor, subject)
+        yield Sealed(sealing_context(subject), sealed, keep_factor)
 
 
 def _keep(records: Records[Any], number: int, field: str, sealed: str) -> None:

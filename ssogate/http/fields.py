@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ssogate.errors import InvalidParameter
+from ssogate.errors import BadForm
 from ssogate.http.form import form_pairs
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def fields(request: Request, *names: str) -> tuple[str, ...]:
     """Give the values of `names` in a form, in their order; other fields do not count.
 
-    Raises `InvalidParameter` (400E2) for a field that is missing or there twice, and what
+    Raises `BadForm` for a field that is missing or there twice, and what
     `form_pairs` raises.
     """
     pairs = form_pairs(request)
@@ -22,6 +22,6 @@ def fields(request: Request, *names: str) -> tuple[str, ...]:
     for name in names:
         values = [value for key, value in pairs if key == name]
         if len(values) != 1:
-            raise InvalidParameter(f"{len(values)} fields {name!r} in a form")
+            raise BadForm(f"{len(values)} fields {name!r} in a form")
         found += values
     return tuple(found)

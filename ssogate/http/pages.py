@@ -63,6 +63,15 @@ def _accept_language(environ: WSGIEnvironment) -> str:
     return str(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
 
 
+def form_page(
+    environ: WSGIEnvironment, template: str, /, error: GateError | None = None, **values: object
+) -> Response:
+    """Give a page with a form, which says why what was sent before was refused, if it was."""
+    values = {"problem": error.public if error else "", **values}
+    response = page(environ, template, status=error.status if error else 200, **values)
+    return _told(response, error) if error else response
+
+
 def reply_json(status: int, **values: object) -> Response:
     """Give a JSON answer in which nothing can be taken for HTML."""
     text = json.dumps({"status": status, **values}).replace("<", "\\u003c")
@@ -112,6 +121,10 @@ def refusal(
         message = " ".join(filter(None, (error.public, reason, who)))
         fields = {"code": error.code, "message": message, "request_id": request_id}
         response = reply_json(error.status, **fields, **({"sign_in": sign_in} if sign_in else {}))
+    return _told(response, error)
+
+
+def _told(response: Response, error: GateError) -> Response:
     response.headers.extend(error.headers)
     response.headers["X-SSOGate-Error"] = error.code
     return response

@@ -16,7 +16,7 @@ from ssogate.http import environ as env
 from ssogate.http.audience import wants_page
 from ssogate.http.form import query_pairs
 from ssogate.http.log import log_refusal
-from ssogate.http.pages import page, redirect
+from ssogate.http.pages import form_page, page, redirect
 from ssogate.http.redirects import HOME, local_path, with_query
 from ssogate.http.same_origin import check_same_origin
 from ssogate.http.site import OWN
@@ -98,19 +98,14 @@ class Chooser:
         username: str = "",
         error: GateError | None = None,
     ) -> Response:
-        response = page(
+        return form_page(
             request.environ,
             "sign_in.html",
-            status=error.status if error else 200,
+            error,
             choices=self._choices(return_to),
             return_to=return_to.text,
             username=username,
-            problem=error.public if error else "",
         )
-        if error:
-            response.headers.extend(error.headers)
-            response.headers["X-SSOGate-Error"] = error.code
-        return response
 
     def _choices(self, return_to: LocalPath) -> list[Choice]:
         choices = (_choice(method, return_to) for method in self.methods)

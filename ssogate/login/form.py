@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ssogate.crypto.passwords import MAX_PASSWORD
-from ssogate.errors import InvalidParameter
+from ssogate.errors import BadForm
 from ssogate.http.fields import fields
 from ssogate.http.redirects import HOME, local_path
 from ssogate.model import LocalPath, SignIn
@@ -43,8 +43,8 @@ class FormMethod(Protocol):
 
 
 def typed(request: Request) -> Typed:
-    """Read the form. Raises `InvalidParameter` (400E2) for what no browser sends by it."""
+    """Read the form. Raises `BadForm` for what no browser sends by it."""
     username, password, wanted = fields(request, "username", "password", "return_to")
     if len(username) > MAX_USERNAME or len(password.encode(errors="replace")) > MAX_PASSWORD:
-        raise InvalidParameter("a user name or a password that is too long for anybody's")
+        raise BadForm("a user name or a password that is too long for anybody's")
     return Typed(username.strip(), password, local_path(wanted) or HOME)

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ssogate.crypto import SealBroken, Sealer
-from ssogate.crypto.totp import DIGITS, PERIOD, matching_step, recovery_key
-from ssogate.errors import DatabaseError, InvalidParameter, TooManyTries, WrongCode
+from ssogate.crypto.totp import DIGITS, matching_step, recovery_key
+from ssogate.directory.second_factor import sealing_context, spend_step
+from ssogate.errors import BadForm, DatabaseError, StepExpired, WrongCode
 from ssogate.http.cookies import session_key, session_token
 from ssogate.http.fields import fields
 from ssogate.http.log import log_refusal
-from ssogate.http.pages import page, redirect
+from ssogate.http.pages import form_page, redirect
 from ssogate.http.redirects import HOME, local_path
 from ssogate.http.same_origin import check_same_origin
 from ssogate.http.site import OWN
@@ -91,14 +92,14 @@ class SecondFactor:
         )
         if number > GUESSES:
             self.store.tickets.take(ticket.key, KIND)
-            raise TooManyTries("codes of one sign-in")
+            raise StepExpired("too many codes")
         self.confirm(user, code, request.environ)
 
     def confirm(self, user: User, code: str, environ: WSGIEnvironment) -> None:
         """Judge and spend a code of a user's. Raises `WrongCode`, `TooManyTries`, and
-        `InvalidParameter` for what is longer than any code."""
+        `BadForm` for what is longer than any code."""
         if len(code) > MAX_CODE:
-            raise InvalidParameter("a code that is longer than any")
+            raise BadForm("a code that is longer than any")
         guess = self.throttle.begin(CODES, user, environ)
         if not self._spent(user.identity.subject, code):
             guess.wrong()
@@ -110,17 +111,14 @@ class SecondFactor:
         if len(code.replace(" ", "")) > DIGITS:
             return self.store.secrets.spend_recovery_code(subject, recovery_key(code))
         step = matching_step(self._secret(subject), code, self.clock())
-        # Marked for as long as the same step could match again.
-        return step is not None and self.store.one_time.spend(
-            f"totp:{subject}:{step}", until=(step + 3) * PERIOD
-        )
+        return step is not None and spend_step(self.store, subject, step)
 
     def _secret(self, subject: str) -> str:
         sealed = self.store.secrets.second_factor(subject)
         try:
             if self.sealer is None:
                 raise SealBroken("gateway.yaml has no sealing_keys")
-            return self.sealer.open(sealed, context=f"totp:{subject}")
+            return self.sealer.open(sealed, context=sealing_context(subject))
         except SealBroken as error:
             raise DatabaseError(f"the second factor of {subject}: {error}") from error
 
@@ -143,15 +141,6 @@ class SecondFactor:
 
 
 def _form(request: Request, error: WrongCode | None = None) -> Response:
-    response = page(
-        request.environ,
-        "second_factor.html",
-        status=error.status if error else 200,
-        action=SECOND_FACTOR,
-        problem=error.public if error else "",
-        sign_in=SIGN_IN,
+    return form_page(
+        request.environ, "second_factor.html", error, action=SECOND_FACTOR, sign_in=SIGN_IN
     )
-    if error:
-        response.headers.extend(error.headers)
-        response.headers["X-SSOGate-Error"] = error.code
-    return response

@@ -1,9 +1,10 @@
 """Wrong guesses are counted, so that nobody can try out passwords, or lock their owner out.
 
-Of each person from each network, of each network, and of each person: the last one stops many
-networks that guess together. A browser in which the person signed in before is counted by itself
-alone, so strangers' guesses never stop it (OWASP, "Slow Down Online Guessing Attacks with Device
-Cookies"). The store counts, so all processes share the numbers; keys are hashes, without names.
+Of each person from each network, of each network (of IPv6: the /64 and the /48), and of each
+person: the last one stops many networks that guess together. A browser in which the person signed
+in before is counted by itself alone, so strangers' guesses never stop it (OWASP, "Slow Down Online
+Guessing Attacks with Device Cookies"). Right guesses count, too, up to a high number. The store
+counts, so all processes share the numbers; keys are hashes, without names.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Limits:
     device: Limit
     pair: Limit
     network: Limit
-    site: Limit
+    wide_network: Limit
     person: Limit
     right: Limit
     """Of right guesses: whoever has one account must not keep everybody else waiting with it."""
@@ -52,13 +53,13 @@ _QUARTER, _HOUR = 15 * 60, 60 * 60
 _DEVICE = Limit("person and device", 10, _QUARTER)
 _PAIR = Limit("person and network", 10, _QUARTER)
 _NETWORK = Limit("network", 50, _QUARTER)
-_SITE = Limit("site", 500, _QUARTER)
+_WIDE = Limit("IPv6 /48", 500, _QUARTER)
 _RIGHT = Limit("person, right", 60, _QUARTER)
 
 _OF_A_PERSON = Limit("person", 50, _HOUR)
-PASSWORDS = Limits("password", _DEVICE, _PAIR, _NETWORK, _SITE, _OF_A_PERSON, _RIGHT)
+PASSWORDS = Limits("password", _DEVICE, _PAIR, _NETWORK, _WIDE, _OF_A_PERSON, _RIGHT)
 # Three codes of a million are right at any time: with fifty an hour, one guess a year would be.
-CODES = Limits("code", _DEVICE, _PAIR, _NETWORK, _SITE, Limit("person", 10, _HOUR), _RIGHT)
+CODES = Limits("code", _DEVICE, _PAIR, _NETWORK, _WIDE, Limit("person", 10, _HOUR), _RIGHT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,8 @@ class Throttle:
         person = f"user {user.identity.subject}" if user else f"name {_folded(typed)}"
         own, *shared = self._counters(limits, user, person, environ)
         passed = _counter(limits.what, limits.right, person)
+        # Read first, so that a refused guess writes nothing; counted after, so that many at once
+        # are no more.
         for counter in (own, *shared, passed):
             if self.store.counters.read(counter.key, now=now) >= counter.limit.most:
                 raise TooManyTries(f"{about}, by {counter.limit.by}")
@@ -172,7 +175,7 @@ class Throttle:
         return (
             _counter(limits.what, limits.pair, person, network),
             _counter(limits.what, limits.network, network),
-            *_sites(limits, client),
+            *_wide_networks(limits, client),
             _counter(limits.what, limits.person, person),
         )
 
@@ -187,11 +190,13 @@ def network_of(client: Address | None) -> str:
     return str(client or "no address")
 
 
-def _sites(limits: Limits, client: Address | None) -> tuple[Counter, ...]:
+def _wide_networks(limits: Limits, client: Address | None) -> tuple[Counter, ...]:
     """Give the counter of an IPv6 visitor's /48, which many providers give to a single customer."""
     if not isinstance(client, IPv6Address):
         return ()
-    return (_counter(limits.what, limits.site, str(ip_network((client, 48), strict=False))),)
+    return (
+        _counter(limits.what, limits.wide_network, str(ip_network((client, 48), strict=False))),
+    )
 
 
 def _counter(what: str, limit: Limit, *whose: str) -> Counter:

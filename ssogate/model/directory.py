@@ -33,7 +33,8 @@ class User:
     identity: Identity
     active: bool
     source: str
-    """The login method that created the user; empty for an operator's own."""
+    """The sender of links, or the legacy source, that owns the user; empty: an operator or an
+    import."""
     created_at: int
     updated_at: int
     external_id: str = ""

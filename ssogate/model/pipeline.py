@@ -57,7 +57,7 @@ class SessionRecord:
     """SHA-256 of the cookie's token, in hex; the token itself is stored nowhere."""
     subject: str
     method: str
-    """The login method's name."""
+    """The name of the login method, or of the legacy source that was asked."""
     proof: str
     """The one-time key that opened the session; empty when there was none."""
     opened_at: int

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ssogate.directory.users import judge_password, set_password
-from ssogate.errors import GateError
+from ssogate.errors import BadForm, GateError, WrongPassword
 from ssogate.http.fields import fields
 from ssogate.http.languages import msgid
 from ssogate.http.log import log_refusal
-from ssogate.http.pages import page, redirect
+from ssogate.http.pages import form_page, redirect
 from ssogate.model import Assertion, Clock, Enrolment, Identity, LocalPath, Reply, SignIn
 from ssogate.portal.door import ACCOUNT, PASSWORD, Passwords, PersonalPage, Visitor, by
 from ssogate.storage import Store
@@ -45,15 +45,14 @@ class PasswordPage:
         current, new, again = fields(request, "current", "new", "again")
         problem = self._problem(visitor.user.identity, current, new, again)
         if problem:
-            return self._form(request, problem, 400)
+            return self._form(request, BadForm(problem), problem=problem)
         try:
             verified = self.passwords.confirm(visitor.user, current, request.environ)
             return self._change(request, visitor, new, verified)
         except GateError as error:
             log_refusal(error, request.environ, rule=PASSWORD)
-            return self._form(
-                request, _WRONG if error.status == 401 else error.public, error.status
-            )
+            wrong = isinstance(error, WrongPassword)
+            return self._form(request, error, **({"problem": _WRONG} if wrong else {}))
 
     def _problem(self, identity: Identity, current: str, new: str, again: str) -> str:
         if new != again:
@@ -88,12 +87,12 @@ class PasswordPage:
             complete=True,
         )
 
-    def _form(self, request: Request, problem: str = "", status: int = 200) -> Response:
-        return page(
+    def _form(self, request: Request, error: GateError | None = None, **problem: str) -> Response:
+        return form_page(
             request.environ,
             "password.html",
-            status=status,
+            error,
             action=PASSWORD,
-            problem=problem,
             minimum=self.minimum,
+            **problem,
         )

@@ -17,7 +17,6 @@ from markupsafe import Markup
 
 from ssogate.crypto import Sealer
 from ssogate.crypto.totp import (
-    PERIOD,
     Random,
     matching_step,
     new_secret,
@@ -27,12 +26,13 @@ from ssogate.crypto.totp import (
     recovery_key,
 )
 from ssogate.directory.activity import By, note
-from ssogate.errors import GateError, InvalidParameter
+from ssogate.directory.second_factor import sealing_context, spend_step
+from ssogate.errors import BadForm, GateError, WrongCode, WrongPassword
 from ssogate.http.cookies import TOKEN_BYTES, session_key
 from ssogate.http.fields import fields
 from ssogate.http.languages import msgid
 from ssogate.http.log import log_refusal
-from ssogate.http.pages import page, redirect, translated
+from ssogate.http.pages import form_page, page, redirect, translated
 from ssogate.model import Clock, Reply, Ticket
 from ssogate.portal.account import totp_state
 from ssogate.portal.door import ACCOUNT, SECOND_FACTOR, Codes, Passwords, PersonalPage, Visitor, by
@@ -80,7 +80,7 @@ class SecondFactorPage:
     def _begin(self, request: Request, visitor: Visitor) -> Response:
         subject, token = visitor.user.identity.subject, self.new_token()
         secret = new_secret(self.random)
-        sealed = self.sealer.seal(secret, context=_context(subject))
+        sealed = self.sealer.seal(secret, context=sealing_context(subject))
         until = int(self.clock()) + SETUP_SECONDS
         self.store.tickets.put(Ticket(session_key(token), KIND, subject, sealed, until))
         return self._setup_form(request, visitor, token, secret)
@@ -88,24 +88,25 @@ class SecondFactorPage:
     def _switch_on(self, request: Request, visitor: Visitor) -> Reply:
         token, code, password = fields(request, "ticket", "code", "password")
         if len(token) > MAX_CODE or not token.isascii() or len(code) > MAX_CODE:
-            raise InvalidParameter("a ticket or a code that is longer than any")
+            raise BadForm("a ticket or a code that is longer than any")
         subject, now = visitor.user.identity.subject, self.clock()
         ticket = self.store.tickets.get(session_key(token), KIND)
         if ticket is None or ticket.subject != subject or now >= ticket.until:
             return redirect(SECOND_FACTOR)  # to begin anew
-        secret = self.sealer.open(ticket.data, context=_context(subject))
+        secret = self.sealer.open(ticket.data, context=sealing_context(subject))
         step = matching_step(secret, code, now)
-        wrong = self._wrong(request, visitor, password)
-        if wrong or step is None:
-            told, status = wrong or (_WRONG_CODE, 400)
-            return self._setup_form(request, visitor, token, secret, problem=told, status=status)
+        refused = self._refused(request, visitor, password)
+        if refused or step is None:
+            problem = _told(refused) if refused else _WRONG_CODE
+            refused = refused or WrongCode()
+            return self._setup_form(request, visitor, token, secret, refused, problem=problem)
         codes = recovery_codes(self.random)
         with self.store.transaction():
             # The ticket goes with the sessions when the password is set anew.
             if self.store.tickets.take(ticket.key, KIND) is None:
                 return redirect(SECOND_FACTOR)  # or the form was sent twice
             # This very code must not open a sign-in as well.
-            self.store.one_time.spend(f"totp:{subject}:{step}", until=(step + 3) * PERIOD)
+            spend_step(self.store, subject, step)
             self._store(visitor, ticket.data, codes, by(visitor, request), "second-factor-set")
             self._end_other_sessions(visitor)
         return _codes_page(request, codes)
@@ -116,17 +117,17 @@ class SecondFactorPage:
         visitor: Visitor,
         token: str,
         secret: str,
+        error: GateError | None = None,
         *,
         problem: str = "",
-        status: int = 200,
     ) -> Response:
         account = visitor.user.identity.username
         uri = provisioning_uri(secret, account=account, issuer=self.issuer)
         svg = qr_svg(uri, title=translated(request.environ, _QR_TITLE))
-        return page(
+        return form_page(
             request.environ,
             "totp.html",
-            status=status,
+            error,
             svg=Markup(svg),  # noqa: S704  (drawn by us; the title is escaped there)
             secret=" ".join(secret[start : start + 4] for start in range(0, len(secret), 4)),
             action=SECOND_FACTOR,
@@ -134,22 +135,17 @@ class SecondFactorPage:
             ticket=token,
         )
 
-    def _wrong(self, request: Request, visitor: Visitor, password: str) -> tuple[str, int] | None:
-        """Give what to tell of a password that is refused, and the status; None: it is right."""
+    def _refused(
+        self, request: Request, visitor: Visitor, password: str, code: str | None = None
+    ) -> GateError | None:
+        """Judge the password, and the code if there is one; None: both are right."""
         try:
             self.passwords.confirm(visitor.user, password, request.environ)
+            if code is not None:
+                self.codes.confirm(visitor.user, code, request.environ)
         except GateError as error:
             log_refusal(error, request.environ, rule=SECOND_FACTOR)
-            return _WRONG_PASSWORD if error.status == 401 else error.public, error.status
-        return None
-
-    def _wrong_code(self, request: Request, visitor: Visitor, code: str) -> tuple[str, int] | None:
-        """The same for a code."""
-        try:
-            self.codes.confirm(visitor.user, code, request.environ)
-        except GateError as error:
-            log_refusal(error, request.environ, rule=SECOND_FACTOR)
-            return error.public, error.status
+            return error
         return None
 
     def _end_other_sessions(self, visitor: Visitor) -> None:
@@ -164,10 +160,9 @@ class SecondFactorPage:
     def _change(self, request: Request, visitor: Visitor) -> Reply:
         wish, password, code = fields(request, "do", "password", "code")
         if wish not in ("renew", "off"):
-            raise InvalidParameter("a button that the page has not")
-        wrong = self._wrong(request, visitor, password) or self._wrong_code(request, visitor, code)
-        if wrong:
-            return _change_form(request, *wrong)
+            raise BadForm("a button that the page has not")
+        if refused := self._refused(request, visitor, password, code):
+            return _change_form(request, refused)
         codes = recovery_codes(self.random) if wish == "renew" else ()
         action = "recovery-codes-renewed" if codes else "second-factor-dropped"
         with self.store.transaction():
@@ -188,16 +183,15 @@ class SecondFactorPage:
         note(self.store, who, f"user.{action}", f"user {identity.canonical}", now)
 
 
-def _change_form(request: Request, problem: str = "", status: int = 200) -> Response:
-    return page(
-        request.environ, "totp_off.html", status=status, action=SECOND_FACTOR, problem=problem
-    )
+def _change_form(request: Request, error: GateError | None = None) -> Response:
+    problem = _told(error) if error else ""
+    return form_page(request.environ, "totp_off.html", error, action=SECOND_FACTOR, problem=problem)
+
+
+def _told(error: GateError) -> str:
+    return _WRONG_PASSWORD if isinstance(error, WrongPassword) else error.public
 
 
 def _codes_page(request: Request, codes: tuple[str, ...]) -> Response:
     """Not after a redirect: they are shown once, and kept nowhere."""
     return page(request.environ, "recovery_codes.html", codes=codes, url=ACCOUNT)
-
-
-def _context(subject: str) -> str:
-    return f"totp:{subject}"

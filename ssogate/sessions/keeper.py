@@ -117,8 +117,9 @@ class Keeper:
         return Session(*found, token) if found else None
 
     def open(self, sign_in: SignIn, current: Session | None, client: str = "") -> Session | Step:
-        """Open a session with a new id, durably, and end `current`; or, if the user's second factor
-        is still to come, begin the step that asks for it, and change nothing else.
+        """Open a session with a new id, durably, and end `current`. If the user's second factor is
+        still to come, begin the step that asks for it instead: the proof is spent and the user
+        admitted, `current` goes on.
 
         Raises `LinkExpired` if the proof is spent, `StepExpired` if the step is over, what `admit`
         raises, and `DatabaseError`. After any of them nothing has changed.

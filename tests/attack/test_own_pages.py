@@ -103,7 +103,7 @@ def test_a_form_of_another_site_does_nothing(house: House, joe: Browser, lines: 
 
 
 def own_addresses(house: House) -> list[str]:
-    return sorted(doors(house.parts, house.parts.loaded.pages).endpoints)
+    return sorted(doors(house.parts).endpoints)
 
 
 def test_every_address_of_ours_that_takes_a_form_is_among_them(house: House, joe: Browser) -> None:

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from pydantic import Field
 
+from ssogate.app import doors
 from ssogate.cli import main
 from ssogate.cli.keys import Key, Section, sections
 from ssogate.cli.reference import reference
@@ -16,6 +17,8 @@ from ssogate.config import Duration, Secret, Settings
 from ssogate.errors import GateError
 from ssogate.policy.settings import PolicyFile
 from ssogate.settings import GatewaySettings
+from tests.cli.conftest import Site
+from tests.cli.making import with_sealing_key
 from tests.servers import PROJECT
 
 PAGE = reference(main)
@@ -76,7 +79,7 @@ def test_every_refusal_has_a_row_that_says_when_it_happens(refusal: type[GateErr
         pytest.param("### `tests[].as`", id="keys within an entry, by their name in the file"),
         pytest.param("| `X-Remote-Groups` | groups |", id="a header"),
         pytest.param("| `REMOTE_USER` | username |", id="an environ key"),
-        pytest.param("| `/_sso/signed-out` | Say that", id="an address"),
+        pytest.param("| `/_sso/signed-out` | Says that", id="an address"),
         pytest.param("### ssogate session end", id="a command below another"),
         pytest.param("--redirecttype TYPE", id="an option"),
         pytest.param("| `http_parser` | `'python'` |", id="a setting of gunicorn's"),
@@ -125,3 +128,14 @@ def test_keys_tell_their_default_and_how_they_are_written() -> None:
     assert rows["secret"][1] == "**required**"
     assert rows["many"] == ("a list, each entry: keys and values (below)", "")
     assert rows["pipe"] == ("text", "`a|b`")
+
+
+def test_every_address_of_the_gate_is_told(site: Site) -> None:
+    with_sealing_key(site)
+    site.edit("login:\n", "login:\n  - {kind: password}\n")
+    own = doors(site.gate()).endpoints
+
+    told = (PROJECT / "REFERENCE.md").read_text("utf-8")
+
+    assert {"/sso.php", "/partners.php"} < {*own}
+    assert [path for path in own if path.startswith("/_sso/") and f"`{path}`" not in told] == []

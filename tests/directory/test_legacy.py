@@ -361,7 +361,7 @@ def test_whom_we_cannot_name_is_not_found(
     sql = f"SELECT {columns}, 'x' AS password WHERE :name = 'joe'"
 
     assert plain.source(user=sql).find("joe") is None
-    assert [event["event"] for event in events(caplog)] == ["legacy_refused"]
+    assert [event["event"] for event in events(caplog)] == ["legacy person refused"]
 
 
 @pytest.mark.parametrize(
@@ -406,7 +406,7 @@ def test_groups_that_cannot_be_named_are_told_of_once(
 
     assert source.find("joe") == source.find("joe")
     assert [(event["event"], event["group"]) for event in events(caplog)] == [
-        ("legacy_group_ignored", "'Hops, Malt and Yeast'")
+        ("legacy group ignored", "'Hops, Malt and Yeast'")
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from werkzeug.wrappers import Request, Response
 
-from ssogate.errors import GateError, InvalidParameter, WrongPassword
+from ssogate.errors import BadForm, GateError, WrongPassword
 from ssogate.login.chooser import SIGN_IN, Chooser
 from ssogate.login.form import FormMethod
 from ssogate.model import LocalPath, LoginMethod, SignIn
@@ -123,7 +123,7 @@ def test_another_sites_form_signs_nobody_in(site: Site, headers: dict[str, str])
 def test_what_no_form_of_ours_sends_is_refused(site: Site, fields: Any) -> None:
     site.add(stored=SHA1)
 
-    with pytest.raises(InvalidParameter):
+    with pytest.raises(BadForm):
         site.answer(environ(fields=fields))
 
 
@@ -132,7 +132,7 @@ def test_a_name_in_the_address_is_not_read(site: Site) -> None:
     sent = environ(fields=[])
     sent["QUERY_STRING"] = f"username=joe&password={RIGHT}&return_to=/"
 
-    with pytest.raises(InvalidParameter):
+    with pytest.raises(BadForm):
         site.answer(sent)
 
 

@@ -15,7 +15,7 @@ from ssogate.crypto import Sealer
 from ssogate.crypto.totp import recovery_key
 from ssogate.directory import change_user
 from ssogate.directory.activity import By
-from ssogate.errors import DatabaseError, GateError, InvalidParameter, TooManyTries
+from ssogate.errors import BadForm, DatabaseError, GateError, StepExpired, TooManyTries
 from ssogate.http.cookies import session_key
 from ssogate.login.chooser import SIGN_IN
 from ssogate.login.second_factor import SECOND_FACTOR, SecondFactor
@@ -161,7 +161,7 @@ def test_five_wrong_codes_end_the_sign_in(site: Owing) -> None:
     for _ in range(5):
         assert site.is_still_owed(site.enter("000000"))
 
-    with pytest.raises(TooManyTries):
+    with pytest.raises(StepExpired):
         site.enter(code())
     assert sent_to_start(site.enter(code()))
 
@@ -233,7 +233,7 @@ def test_without_the_sealing_key_only_a_recovery_code_counts(
     "fields", [[], [("code", "1"), ("code", "2")], [("code", "1" * 65)]], ids=len
 )
 def test_what_the_form_does_not_send_is_refused(site: Owing, fields: Any) -> None:
-    with pytest.raises(InvalidParameter):
+    with pytest.raises(BadForm):
         site.visit(fields)
 
 

@@ -8,7 +8,7 @@ import pytest
 from werkzeug.wrappers import Request
 
 from ssogate.crypto import Sealer
-from ssogate.errors import InvalidParameter
+from ssogate.errors import BadForm
 from ssogate.model import Account, AccountStatus, Listed, Membership, SignOut
 from ssogate.portal.account import key_id
 from tests.login.forms import environ
@@ -99,7 +99,7 @@ def test_nobody_ends_anothers_session(home: Home) -> None:
 def test_a_form_that_names_none_or_two_is_refused(
     home: Home, fields: list[tuple[str, str]]
 ) -> None:
-    with pytest.raises(InvalidParameter):
+    with pytest.raises(BadForm):
         home.visit(SESSIONS, fields)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ssogate.crypto import verify_password
-from ssogate.errors import InvalidParameter
+from ssogate.errors import BadForm
 from ssogate.model import LocalPath, SignIn
 from tests.login.forms import RIGHT, SHA1, WRONG, environ
 from tests.portal.making import Home, sent_to
@@ -100,7 +100,7 @@ def test_whose_password_is_kept_elsewhere_is_sent_back(home: Home) -> None:
 
 @pytest.mark.parametrize("name", ["current", "new", "again"])
 def test_a_field_twice_is_refused(home: Home, name: str) -> None:
-    with pytest.raises(InvalidParameter):
+    with pytest.raises(BadForm):
         home.visit(PASSWORD, [*form().items(), (name, NEW)])
 
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from werkzeug.wrappers import Response
 
 from ssogate.crypto.totp import recovery_key
-from ssogate.errors import InvalidParameter
+from ssogate.errors import BadForm
 from ssogate.http.cookies import session_key
 from tests.login.forms import RIGHT, WRONG
 from tests.portal.making import Home, sent_to
@@ -84,7 +84,7 @@ def test_a_right_code_switches_it_on_and_shows_ten_codes(home: Home) -> None:
 def test_a_wrong_code_shows_the_same_key_again(home: Home) -> None:
     text = home.text(PAGE)
 
-    again = home.text(PAGE, {"ticket": ticket_of(text), "code": "000000", "password": RIGHT}, 400)
+    again = home.text(PAGE, {"ticket": ticket_of(text), "code": "000000", "password": RIGHT}, 401)
 
     assert secret_of(again) == secret_of(text)
     assert "This code is wrong" in again
@@ -138,7 +138,7 @@ def test_a_made_up_ticket_switches_nothing_on(home: Home, ticket: str) -> None:
         assert sent_to(
             home.visit(PAGE, {"ticket": ticket, "code": "000000", "password": RIGHT}), PAGE
         )
-    except InvalidParameter:
+    except BadForm:
         assert ticket in ("x" * 65, "\u00e9")
     assert sealed(home) == ""
 
@@ -247,7 +247,7 @@ def test_a_wrong_password_changes_nothing_and_is_counted(home: Home, wish: str) 
 def test_what_the_page_does_not_send_is_refused(home: Home, fields: dict[str, str]) -> None:
     switched_on(home)
 
-    with pytest.raises(InvalidParameter):
+    with pytest.raises(BadForm):
         home.visit(PAGE, fields)
     assert sealed(home)
 

@@ -120,13 +120,13 @@ class LegacySource:
             raise StoreFailure(f"the legacy source gives no {', '.join(sorted(missing))}")
         if len(rows) != 1:
             if rows:
-                log.warning("legacy_refused", reason="the query finds more than one person")
+                log.warning("legacy person refused", reason="the query finds more than one person")
             return None
         row = dict(zip(columns, rows[0], strict=True))
         try:
             return person(row)
         except ValueError as error:
-            log.warning("legacy_refused", id=str(row["id"])[:64], reason=str(error))
+            log.warning("legacy person refused", id=str(row["id"])[:64], reason=str(error))
             return None
 
     def _groups(self, external_id: str) -> frozenset[str]:
@@ -143,7 +143,7 @@ class LegacySource:
             shown = repr(value)[:64]
             if shown not in self._told and len(self._told) < MAX_TOLD:
                 self._told.add(shown)
-                log.warning("legacy_group_ignored", group=shown, reason=str(error))
+                log.warning("legacy group ignored", group=shown, reason=str(error))
             return ""
 
     def _judged(self, query: str, judge: _Judge, *nobodies: str) -> list[str]:

@@ -84,8 +84,10 @@ def find_user(users: UserStore, typed: str) -> User | None:
     """Find by what somebody types as who they are: names first, so that an e-mail address cannot
     take a name's place."""
     try:
-        found = users.get(canonical_name(typed))
-        return users.by_email(canonical_email(typed)) if not found and "@" in typed else found
+        user = users.get(canonical_name(typed))
+        if user is None and "@" in typed:
+            user = users.by_email(canonical_email(typed))
+        return user
     except ValueError:  # nobody can have such a name
         return None
 
