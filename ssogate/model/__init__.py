@@ -1,5 +1,6 @@
 """The values that rooms hand to one another: frozen, without behaviour that could fail."""
 
+from ssogate.model.credentials import ApiCredential, ApiRole, Client, GrantType
 from ssogate.model.directory import (
     Access,
     Account,
@@ -47,13 +48,17 @@ __all__ = [
     "Address",
     "Administrator",
     "AllOf",
+    "ApiCredential",
+    "ApiRole",
     "Assertion",
+    "Client",
     "Clock",
     "Decision",
     "Domain",
     "DomainStatus",
     "Endpoint",
     "Enrolment",
+    "GrantType",
     "Identity",
     "Listed",
     "LocalPath",

@@ -39,6 +39,8 @@ class User:
     updated_at: int
     external_id: str = ""
     """Unique among the users of one source."""
+    number: int = field(default=0, compare=False)
+    """WHMCS's user id. The store gives it when it adds a user."""
     closed: bool = False
     """Whether the user acts for accounts of which every one is Closed. The store works it out."""
 

@@ -14,6 +14,9 @@ from ssogate.model import (
     Account,
     Activity,
     Administrator,
+    ApiCredential,
+    ApiRole,
+    Client,
     Domain,
     Identity,
     Membership,
@@ -104,6 +107,8 @@ class UserStore(Protocol):
 
     def of(self, subject: str) -> User | None: ...
 
+    def numbered(self, number: int) -> User | None: ...
+
     def by_email(self, email: str) -> User | None:
         """Find by e-mail address, compared as `canonical_email` does; None if two have it."""
 
@@ -191,6 +196,9 @@ class Records(Protocol[R]):
 
     def update(self, record: R) -> bool:
         """Store all of a known record; False if there is none. Raises `Conflict`."""
+
+    def named(self, name: str) -> R | None:
+        """Give the one of this name or identifier, where the kind has such a thing."""
 
     def known(self, external_ids: Collection[str]) -> dict[str, R]:
         """Give those that are known, by external id; at most 1000 at a time."""
@@ -287,13 +295,25 @@ class Store(Protocol):
     def servers(self) -> Records[Server]: ...
 
     @property
+    def api_roles(self) -> Records[ApiRole]: ...
+
+    @property
+    def api_credentials(self) -> Records[ApiCredential]: ...
+
+    @property
+    def clients(self) -> Records[Client]: ...
+
+    @property
     def administrators(self) -> Administrators: ...
 
     @property
     def activity(self) -> ActivityStore: ...
 
-    def transaction(self) -> AbstractContextManager[object]:
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[object]:
         """What is written inside is durable when the block ends, or, on any exception, undone.
+
+        Not `durable`: a power cut may take back what was written last, whole and in order. It is
+        for what only makes somebody ask again when it is lost.
 
         One inside another is part of it. Inside, no two writers are at work at once.
         """

@@ -36,8 +36,9 @@ class Database(ABC):
         """Give a connection that is in no transaction."""
 
     @abstractmethod
-    def begin(self, connection: Connection) -> None:
-        """Begin a transaction in which this is the only writer."""
+    def begin(self, connection: Connection, *, durable: bool) -> None:
+        """Begin a transaction in which this is the only writer. `durable`: its commit waits until
+        the disk has it."""
 
     @abstractmethod
     def close(self) -> None:
@@ -48,14 +49,14 @@ class Database(ABC):
         return self._changes.current() if self._changes else None
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
         current = self._current
         if current is not None:
             yield current
             return
         with self.connected() as connection:
             with translated():
-                self.begin(connection)
+                self.begin(connection, durable=durable)
             self._local.transaction, self._local.change = connection, None
             try:
                 yield connection

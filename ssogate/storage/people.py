@@ -34,14 +34,23 @@ _CLOSED: ColumnElement[bool] = and_(_acts, ~_acts_for_an_open_one)
 WELCOME: ColumnElement[bool] = and_(_users.c.active, ~_CLOSED)
 
 _REST = tuple(
-    _users.c[name] for name in ("active", "source", "created_at", "updated_at", "external_id")
+    _users.c[name]
+    for name in ("active", "source", "created_at", "updated_at", "external_id", "number")
 )
 _USER = select(*IDENTITY, *_REST, _CLOSED.label("closed"))
+_numbers = schema.numbers
 
 
 class Users:
     _get = _USER.where(_users.c.canonical == bindparam("of"))
     _of = _USER.where(_users.c.subject == bindparam("of"))
+    _numbered = _USER.where(_users.c.number == bindparam("of"))
+    _draw = (
+        update(_numbers)
+        .where(_numbers.c.key == "users")
+        .values(last=_numbers.c.last + bindparam("many"))
+        .returning(_numbers.c.last)
+    )
     _by_email = _USER.where(_users.c.email_canonical == bindparam("of")).limit(2)
     _page = (
         _USER.where(_users.c.canonical > bindparam("after"))
@@ -74,6 +83,9 @@ class Users:
     def of(self, subject: str) -> User | None:
         return self._one(self._of, subject)
 
+    def numbered(self, number: int) -> User | None:
+        return self._one(self._numbered, number)
+
     def by_email(self, email: str) -> User | None:
         found = _comparable(email)
         rows = self._database.rows(self._by_email, {"of": found}) if found else ()
@@ -96,11 +108,19 @@ class Users:
         return {user.identity.canonical: user for user in self._some(wanted)}
 
     def add(self, user: User) -> bool:
-        return self._database.write(self._add, _row(user)) == 1
+        with self._database.transaction():
+            return self._database.write(self._add, self._drawn([user])[0]) == 1
 
     def add_all(self, users: Sequence[User]) -> None:
-        if users:
-            self._database.write(self._insert, [*map(_row, users)])
+        with self._database.transaction():
+            if users:
+                self._database.write(self._insert, self._drawn(users))
+
+    def _drawn(self, users: Sequence[User]) -> list[dict[str, Any]]:
+        """Give rows with new numbers."""
+        last = self._database.rows(self._draw, {"many": len(users)})[0].last
+        first = last - len(users) + 1
+        return [{**_row(user), "number": first + place} for place, user in enumerate(users)]
 
     def update(self, user: User) -> None:
         self.update_all([user])
@@ -120,7 +140,7 @@ class Users:
             yield from map(_user, page)
             page = self._database.rows(self._page, {"after": page[-1].canonical})
 
-    def _one(self, statement: Select[Any], value: str) -> User | None:
+    def _one(self, statement: Select[Any], value: str | int) -> User | None:
         rows = self._database.rows(statement, {"of": value})
         return _user(rows[0]) if rows else None
 
@@ -134,9 +154,9 @@ def identity(row: Sequence[Any]) -> Identity:
 
 
 def _user(row: Sequence[Any]) -> User:
-    active, source, created_at, updated_at, external_id, closed = row[len(IDENTITY) :]
-    who = identity(row[: len(IDENTITY)])
-    return User(who, active, source, created_at, updated_at, external_id, bool(closed))
+    *rest, closed = row[len(IDENTITY) :]
+    facts = dict(zip((column.name for column in _REST), rest, strict=True))
+    return User(identity(row[: len(IDENTITY)]), **facts, closed=bool(closed))
 
 
 def _row(user: User) -> dict[str, Any]:

@@ -76,7 +76,9 @@ class PostgreSQLDatabase(Database):
         with connection:
             yield connection
 
-    def begin(self, connection: Connection) -> None:
+    def begin(self, connection: Connection, *, durable: bool) -> None:
+        if not durable:
+            connection.execute(text("SET LOCAL synchronous_commit = off"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _WRITERS})
 
     def close(self) -> None:

@@ -9,11 +9,11 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Table, bindparam, delete, select, update
 
-from ssogate.model import Account, Domain, Server, Service
+from ssogate.model import Account, ApiCredential, ApiRole, Client, Domain, Server, Service
 from ssogate.storage.database import Database
 from ssogate.storage.writing import PAGE_ROWS, insert
 
-R = TypeVar("R", bound=Account | Domain | Server | Service)
+R = TypeVar("R", bound=Account | ApiCredential | ApiRole | Client | Domain | Server | Service)
 
 
 class Records(Generic[R]):
@@ -44,6 +44,11 @@ class Records(Generic[R]):
 
     def by_external_id(self, external_id: str) -> R | None:
         return self.known([external_id]).get(external_id) if external_id else None
+
+    def named(self, name: str) -> R | None:
+        column = next(self._table.c[n] for n in ("identifier", "name") if n in self._table.c)
+        rows = self._database.rows(self._select.where(column == name))
+        return self._record(rows[0]) if rows else None
 
     def known(self, external_ids: Collection[str]) -> dict[str, R]:
         column = self._table.c.external_id

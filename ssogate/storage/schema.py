@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from ssogate.model import Access as ServerAccess
-from ssogate.model import AccountStatus, DomainStatus, Permission, ServiceStatus
+from ssogate.model import AccountStatus, DomainStatus, GrantType, Permission, ServiceStatus
 
 metadata = MetaData()
 
@@ -47,6 +47,19 @@ class Joined(TypeDecorator[Any]):
 
     def process_result_value(self, value: str | None, dialect: object) -> Any:
         return self.collection(map(self.word, value.split(",")) if value else ())
+
+
+class Lines(TypeDecorator[Any]):
+    """Texts that may hold commas, such as URIs: one a line."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Iterable[str] | None, dialect: object) -> str | None:
+        return None if value is None else "\n".join(value)
+
+    def process_result_value(self, value: str | None, dialect: object) -> tuple[str, ...]:
+        return tuple(value.split("\n")) if value else ()
 
 
 class Word(TypeDecorator[Any]):
@@ -153,7 +166,9 @@ users = _plain(
     _moment("updated_at"),
     _words("email_canonical", server_default=""),
     _words("external_id", server_default=""),
+    Column("number", _WHOLE, nullable=False, server_default="0"),
 )
+Index("users_number", users.c.number, unique=True)
 Index("users_email_canonical", users.c.email_canonical)
 _unique_unless_empty("users_external_id", users.c.source, users.c.external_id)
 
@@ -265,6 +280,39 @@ domains = _numbered(
     _account(index=True),
     _words("name"),
     Column("status", Word(DomainStatus), nullable=False),
+)
+
+# The last number that was given to a user: an id of WHMCS's must not come twice, and a table that
+# is found by subject has no numbers of its own.
+numbers = _plain("numbers", Column("key", Text, primary_key=True), Column("last", _WHOLE))
+
+api_roles = _numbered(
+    "api_roles", _words("name", unique=True), Column("actions", Joined(frozenset), nullable=False)
+)
+api_credentials = _numbered(
+    "api_credentials",
+    _words("identifier", unique=True),
+    _words("secret_digest"),
+    _words("description"),
+    Column("roles", Joined(frozenset), nullable=False),
+    Column("networks", Joined(tuple), nullable=False),
+    Column("scopes", Joined(frozenset), nullable=False),
+    Column("active", Flag, nullable=False),
+    _moment("created_at"),
+)
+clients = _numbered(
+    "clients",
+    _words("identifier", unique=True),
+    _words("secret_digest"),
+    Column("grant", Word(GrantType), nullable=False),
+    _words("name"),
+    Column("service", _WHOLE, ForeignKey("services.number", ondelete="CASCADE"), index=True),
+    Column("scopes", Joined(frozenset), nullable=False),
+    _words("description"),
+    _words("logo_uri"),
+    Column("redirect_uris", Lines, nullable=False),
+    _moment("created_at"),
+    _moment("updated_at"),
 )
 
 activity = Table(

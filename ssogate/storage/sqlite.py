@@ -62,13 +62,19 @@ class SQLiteDatabase(Database):
             with translated():
                 connection = self._local.connection = self._engine.connect()
             self._local.file = file
+        if self._local.__dict__.pop("hasty", False):
+            connection.exec_driver_sql("PRAGMA synchronous = FULL")
+            connection.commit()
         try:
             yield connection
         finally:
             if connection.in_transaction():  # SQLAlchemy's own view, after an error
                 connection.rollback()
 
-    def begin(self, connection: Connection) -> None:
+    def begin(self, connection: Connection, *, durable: bool) -> None:
+        if not durable:
+            connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
+            self._local.hasty = True
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def close(self) -> None:

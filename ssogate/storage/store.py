@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection
 
-from ssogate.model import Account, Clock, Domain, Server, Service
+from ssogate.model import Account, ApiCredential, ApiRole, Client, Clock, Domain, Server, Service
 from ssogate.storage import schema
 from ssogate.storage.activity import ActivityLog
 from ssogate.storage.database import Database
@@ -34,11 +34,14 @@ class SQLStore:
         self.services = Records(database, schema.services, Service)
         self.domains = Records(database, schema.domains, Domain)
         self.servers = Records(database, schema.servers, Server)
+        self.api_roles = Records(database, schema.api_roles, ApiRole)
+        self.api_credentials = Records(database, schema.api_credentials, ApiCredential)
+        self.clients = Records(database, schema.clients, Client)
         self.administrators = Administrators(database)
         self.activity = ActivityLog(database)
 
-    def transaction(self) -> AbstractContextManager[object]:
-        return self.database.transaction()
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[Connection]:
+        return self.database.transaction(durable=durable)
 
     def close(self) -> None:
         self.database.close()

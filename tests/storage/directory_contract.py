@@ -15,8 +15,12 @@ from ssogate.model import (
     AccountStatus,
     Activity,
     Administrator,
+    ApiCredential,
+    ApiRole,
+    Client,
     Domain,
     DomainStatus,
+    GrantType,
     Membership,
     Permission,
     Server,
@@ -136,6 +140,53 @@ class DirectoryContract:
         assert store.users.by_external_id("other", "7") is None
         assert store.users.by_external_id("crm", "") is None
         assert store.users.by_email("nobody") is None
+
+    def test_a_users_number_is_never_given_twice(self, store: Store) -> None:
+        joe, ann = known(store), known(store, "ann")
+        numbers = [found.number for name in ("joe", "ann") if (found := store.users.get(name))]
+        assert numbers == [1, 2]
+        assert store.users.numbered(2) == ann
+
+        store.users.delete(ann.identity.subject)
+        store.users.add_all([user("bob"), user("eve")])
+
+        assert store.users.numbered(2) is None
+        assert [one.number for one in store.users.listed()] == [3, 4, 1]
+        store.users.update(replace(joe, number=99))
+        assert store.users.numbered(1) == joe
+
+    def test_credentials_are_found_by_their_identifier(self, store: Store) -> None:
+        role = store.api_roles.add(ApiRole(0, "sso", frozenset({"createssotoken"})))
+        credential = store.api_credentials.add(
+            ApiCredential(
+                *(0, "id", "digest", "CRM", frozenset({"sso"}), ("10.0.0.0/8", "::1/128")),
+                *(frozenset({"clientarea:sso"}), True, NOW),
+            )
+        )
+        uris = ("https://a.example/cb?x=1,2", "app:/cb")
+        client = store.clients.add(
+            Client(
+                *(0, "ACME.1", "digest", GrantType.AUTHORIZATION_CODE, "App", None, frozenset()),
+                *("", "", uris, NOW, NOW),
+            )
+        )
+
+        assert store.api_roles.named("sso") == role
+        assert store.api_credentials.named("id") == credential
+        assert store.clients.named("ACME.1") == client
+        assert store.clients.named("acme.1") is None
+        with pytest.raises(Conflict):
+            store.clients.add(client)
+
+    def test_a_hasty_write_is_followed_by_durable_ones(self, store: Store) -> None:
+        with store.transaction(durable=False):
+            known(store)
+        assert store.users.get("joe")
+        with store.transaction():
+            known(store, "ann")
+
+        assert store.one_time.spend("a", until=NOW)
+        assert [one.identity.canonical for one in store.users.listed()] == ["ann", "joe"]
 
     def test_an_address_that_two_have_is_nobodys(self, store: Store) -> None:
         joe = known(store)

@@ -432,6 +432,9 @@ def test_a_power_cut_is_provided_for(store: SQLiteStore) -> None:
     assert sql(store, "PRAGMA synchronous") == [(2,)], "FULL"
     assert sql(store, "PRAGMA journal_mode") == [("wal",)]
     assert sql(store, "PRAGMA foreign_keys") == [(1,)]
+    with store.transaction(durable=False) as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1, "NORMAL"
+    assert sql(store, "PRAGMA synchronous") == [(2,)], "for that transaction only"
 
 
 def test_many_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, text
 
 from ssogate.errors import StoreFailure
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in `versions`."""
 
 VERSION_TABLE = "ssogate_version"
