@@ -1,4 +1,4 @@
-"""What the commands for accounts, services, domains and servers have in common."""
+"""What the commands for accounts, services, clients and their like have in common."""
 
 from __future__ import annotations
 
@@ -105,12 +105,13 @@ def say_record(record: R, more: Mapping[str, object], *, as_json: bool) -> None:
 
 
 def facts(record: R) -> dict[str, object]:
-    """Give what may be told of a record: of what is sealed, whether it is there."""
+    """Give what may be told of a record: of what is sealed or hidden, whether it is there."""
     told: dict[str, object] = {}
     for field in fields(record):
         value = getattr(record, field.name)
-        if field.name.startswith("sealed_"):
-            told[field.name.removeprefix("sealed_")] = "set" if value else ""
+        if not field.repr:
+            name = field.name.removeprefix("sealed_").removesuffix("_digest")
+            told[name] = "set" if value else ""
         else:
             told[field.name] = sorted(value) if isinstance(value, frozenset) else value
     return told

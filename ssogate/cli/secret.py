@@ -11,7 +11,7 @@ from typing import TypeVar
 import click
 
 from ssogate.app import Gate
-from ssogate.cli.console import Mistake
+from ssogate.cli.console import Mistake, say
 from ssogate.crypto import Sealer
 
 MOST = 16_384  # bytes; an access hash of WHM has about 1000
@@ -69,3 +69,10 @@ def _text(read: bytes, where: str) -> str:
     if not text:
         raise Mistake(f"{where}: is empty")
     return text
+
+
+def say_secret(identifier: str, secret: str) -> None:
+    """Print a secret that the gate has drawn; nobody can ask for it again."""
+    say(f"  identifier  {identifier}")
+    say(f"  secret      {secret}")
+    click.echo("note: the secret is not kept, so it is not shown again", err=True)

@@ -86,7 +86,7 @@ def difference(old: D, new: D) -> str:
     for field in fields(old):  # type: ignore[arg-type]
         was, is_now = getattr(old, field.name), getattr(new, field.name)
         if was != is_now and field.name not in _UNTOLD:
-            name = field.name.removeprefix("sealed_").replace("_", " ")
+            name = field.name.removeprefix("sealed_").removesuffix("_digest").replace("_", " ")
             hidden = f"{name} {'set' if is_now else 'removed'}"
             told.append(f"{name}: {_shown(was)} → {_shown(is_now)}" if field.repr else hidden)
     return ", ".join(told)

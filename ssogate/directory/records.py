@@ -1,4 +1,4 @@
-"""How accounts, services, domains and servers are kept: one way for all four.
+"""How accounts, services, servers, clients and their like are kept: one way for all of them.
 
 Each write checks the record, stores it, ends the sessions of whoever is not welcome any more and
 writes a line of the activity log, all in one transaction. Raises `ValueError` for a bad field,
@@ -14,10 +14,10 @@ from typing import Generic, TypeVar
 from ssogate.directory.activity import By, difference, note
 from ssogate.directory.users import end_unwelcome, keep_out, unwelcome
 from ssogate.errors import Conflict
-from ssogate.model import Account, Domain, Server, Service
+from ssogate.model import Account, ApiCredential, ApiRole, Client, Domain, Server, Service
 from ssogate.storage import Records, Store
 
-R = TypeVar("R", Account, Domain, Server, Service)
+R = TypeVar("R", Account, ApiCredential, ApiRole, Client, Domain, Server, Service)
 
 
 def _nobody(store: Store, number: int) -> Iterable[str]:

@@ -1,9 +1,17 @@
-"""What a request to one of our own addresses carries: pairs in their order, nothing merged."""
+"""What a request to one of our own addresses carries: pairs in their order, nothing merged.
+
+People's browsers send our own forms, which are url-encoded; programs put parameters wherever they
+like.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl
+
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.sansio.multipart import Data, Epilogue, Field, MultipartDecoder, Preamble
 
 from ssogate.errors import BadBody, BodyTooLarge, InvalidParameter
 from ssogate.http.framing import body_length
@@ -13,6 +21,8 @@ if TYPE_CHECKING:
 
 MAX_FORM = 65_536  # bytes; our own forms are a few fields
 MAX_FIELDS = 100
+
+_FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
 
 def query_pairs(request: Request) -> list[tuple[str, str]]:
@@ -26,21 +36,63 @@ def form_pairs(request: Request) -> list[tuple[str, str]]:
     Raises `BadBody`, `BodyTooLarge`, `InvalidParameter`, and what `body_length` raises.
     """
     length = body_length(request.environ)
-    if length is None or request.mimetype != "application/x-www-form-urlencoded":
-        return []
+    return _pairs(_body(request, length)) if request.mimetype == _FORM else []
+
+
+def sent_pairs(request: Request) -> list[tuple[str, str]]:
+    """Give the pairs of the query, then those of a body that is form-encoded or multipart: programs
+    send either, and both at once. Raises as `form_pairs`."""
+    if request.mimetype != _MULTIPART:
+        return query_pairs(request) + form_pairs(request)
+    raw = _body(request, body_length(request.environ))
+    return query_pairs(request) + _parts(raw, request.mimetype_params.get("boundary", ""))
+
+
+def _body(request: Request, length: int | Literal["chunks"] | None) -> bytes:
+    if length is None:
+        return b""
     if length == "chunks":
         length = None
     elif length > MAX_FORM:
         raise BodyTooLarge(f"a form of {length} bytes")
     try:
-        raw = request.environ["wsgi.input"].read(MAX_FORM + 1 if length is None else length)
+        raw: bytes = request.environ["wsgi.input"].read(MAX_FORM + 1 if length is None else length)
     except Exception as error:  # a server reports a malformed body by any exception it likes
         raise BadBody(type(error).__name__) from error
     if len(raw) > MAX_FORM:
         raise BodyTooLarge("a form in chunks")
     if length is not None and len(raw) != length:
         raise BadBody("the body ends before its Content-Length")
-    return _pairs(raw)
+    return raw
+
+
+def _parts(raw: bytes, boundary: str) -> list[tuple[str, str]]:
+    """Read multipart/form-data (RFC 7578) without files, in UTF-8."""
+    try:
+        if not boundary:
+            raise ValueError("no boundary")
+        return list(_fields(raw, boundary.encode("ascii")))
+    except (ValueError, RequestEntityTooLarge) as error:
+        raise InvalidParameter("no multipart form in UTF-8, or too many fields") from error
+
+
+def _fields(raw: bytes, boundary: bytes) -> Iterator[tuple[str, str]]:
+    decoder = MultipartDecoder(boundary, MAX_FORM, max_parts=MAX_FIELDS)
+    decoder.receive_data(raw)
+    decoder.receive_data(None)
+    name, value = "", b""
+    while not isinstance(event := decoder.next_event(), Epilogue):
+        match event:
+            case Preamble():
+                pass
+            case Field(name=str(name)):
+                value = b""
+            case Data():
+                value += event.data
+                if not event.more_data:
+                    yield name, value.decode()
+            case _:
+                raise ValueError("a file, or a field without a name")
 
 
 def _pairs(raw: bytes) -> list[tuple[str, str]]:

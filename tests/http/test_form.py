@@ -9,7 +9,7 @@ import pytest
 from werkzeug.wrappers import Request
 
 from ssogate.errors import BadBody, BadHeaders, BodyTooLarge, GateError, InvalidParameter
-from ssogate.http.form import MAX_FIELDS, MAX_FORM, form_pairs, query_pairs
+from ssogate.http.form import MAX_FIELDS, MAX_FORM, form_pairs, query_pairs, sent_pairs
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -112,3 +112,84 @@ def test_a_form_may_name_its_charset() -> None:
 
 def test_a_form_as_large_as_may_be_is_read() -> None:
     assert form_pairs(sent(b"a=" + b"b" * (MAX_FORM - 2)))[0][0] == "a"
+
+
+# --- What programs send ---------------------------------------------------------------------------
+
+
+def parts(*pairs: tuple[str, str], boundary: str = "x", more: str = "") -> bytes:
+    """A multipart body, as curl writes it."""
+    lines = []
+    for name, value in pairs:
+        head = f'Content-Disposition: form-data; name="{name}"{more}'
+        lines += [f"--{boundary}", head, "", value]
+    return "\r\n".join([*lines, f"--{boundary}--", ""]).encode("utf-8", "surrogateescape")
+
+
+def multipart(body: bytes, content_type: str = "multipart/form-data; boundary=x") -> Request:
+    return sent(body, CONTENT_TYPE=content_type, QUERY_STRING="action=q")
+
+
+def test_a_program_may_send_query_and_body_at_once() -> None:
+    made = sent(b"b=2&a=3", QUERY_STRING="a=1")
+
+    assert sent_pairs(made) == [("a", "1"), ("b", "2"), ("a", "3")]
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        pytest.param([], id="nothing"),
+        pytest.param([("a", "1"), ("b", ""), ("a", "2")], id="in order, nothing merged"),
+        pytest.param([("a", "é + %2B & =")], id="nothing is decoded twice"),
+        pytest.param([("a", "1\r\n2\r\n--y")], id="line breaks"),
+        pytest.param([("a[0]", "--x-")], id="almost the boundary"),
+    ],
+)
+def test_a_program_may_send_a_multipart_form(pairs: list[tuple[str, str]]) -> None:
+    assert sent_pairs(multipart(parts(*pairs))) == [("action", "q"), *pairs]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="nothing at all"),
+        pytest.param(b"a=1", id="another encoding"),
+        pytest.param(parts(("a", "1"))[:-6], id="no end"),
+        pytest.param(parts(("a", "1"), boundary="y"), id="another boundary"),
+        pytest.param(parts(("a", "1"), more='; filename="f"'), id="a file"),
+        pytest.param(parts(("a", "\udcff")), id="not UTF-8"),
+        pytest.param(parts(("\udcff", "1")), id="a name that is not UTF-8"),
+        pytest.param(b"--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x--", id="no name"),
+        pytest.param(b"--x\r\nA: b\r\n\r\n1\r\n--x--", id="no disposition"),
+        pytest.param(b"--x\r\n\r\n1\r\n--x--", id="no head"),
+        pytest.param(parts(*[("a", "")] * (MAX_FIELDS + 1)), id="too many"),
+    ],
+)
+def test_a_multipart_form_without_one_reading_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidParameter):
+        sent_pairs(multipart(body))
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        pytest.param("multipart/form-data", id="none"),
+        pytest.param("multipart/form-data; boundary=", id="empty"),
+        pytest.param("multipart/form-data; boundary=é", id="not ASCII"),
+    ],
+)
+def test_a_multipart_form_names_its_boundary(content_type: str) -> None:
+    with pytest.raises(InvalidParameter):
+        sent_pairs(multipart(parts(("a", "1")), content_type))
+
+
+def test_a_multipart_form_is_held_to_its_length() -> None:
+    body = parts(("a", "b" * MAX_FORM))
+
+    with pytest.raises(BodyTooLarge):
+        sent_pairs(multipart(body))
+    with pytest.raises(BadBody):
+        sent_pairs(
+            request(body[:90], CONTENT_LENGTH="99", CONTENT_TYPE="multipart/form-data; boundary=x")
+        )
