@@ -20,21 +20,28 @@ from typing import TYPE_CHECKING
 from sqlalchemy import make_url
 from werkzeug.wrappers import Request, Response
 
+from ssogate.api import Api
+from ssogate.api.tokens import CheckPassword
 from ssogate.crypto import Sealer
 from ssogate.directory import admit
+from ssogate.directory.destinations import Destinations
 from ssogate.directory.legacy import LegacySource
 from ssogate.directory.refresh import Refresh
+from ssogate.directory.users import MINIMUM_LENGTH
 from ssogate.errors import ConfigurationError, Problem, StoreFailure
 from ssogate.http.cookies import TOKEN_BYTES, Cookies, cookies
 from ssogate.http.log import log
 from ssogate.http.pages import reply_json
+from ssogate.http.redirects import HOME
 from ssogate.http.scrub import Scrubber
 from ssogate.http.site import OWN
 from ssogate.http.theme import theme_endpoints
 from ssogate.login.chooser import SIGNED_OUT, Chooser
+from ssogate.login.form import Typed
 from ssogate.login.password import Password, PasswordSettings, People
 from ssogate.login.second_factor import SECOND_FACTOR, SecondFactor
 from ssogate.login.signed_link import SignedLink
+from ssogate.login.sso_token import SsoToken, SsoTokenSettings
 from ssogate.login.throttle import Throttle
 from ssogate.middleware.boundary import Boundary
 from ssogate.middleware.edge import Edge
@@ -54,6 +61,7 @@ from ssogate.portal import (
     SecondFactorPage,
     SignOutPage,
 )
+from ssogate.provider import TokenEndpoint
 from ssogate.sessions import Keeper
 from ssogate.settings import CONFIG_VARIABLE, DEFAULT_FILE, Loaded, LoginSettings, load
 from ssogate.storage import PostgreSQLStore, SQLiteStore, Store
@@ -152,9 +160,11 @@ def doors(gate: Gate) -> Doors:
     throttle = Throttle(store, gate.clock, gate.cookies.device.name)
     clock, people = gate.clock, People(store, gate.sources)
 
-    def method(way: LoginSettings) -> SignedLink | Password:
+    def method(way: LoginSettings) -> SignedLink | Password | SsoToken:
         if isinstance(way, PasswordSettings):
             return Password(way, people, throttle, clock, new_token)
+        if isinstance(way, SsoTokenSettings):
+            return SsoToken(way, store, clock)
         return SignedLink(way, loaded.policy.groups, clock, SIGNED_OUT)
 
     methods = [method(way) for way in loaded.settings.login]
@@ -173,10 +183,46 @@ def doors(gate: Gate) -> Doors:
             **second_factor.endpoints(),
             **SignOutPage(SIGNED_OUT, port).endpoints(),
             **door.endpoints(personal),
+            **_programs(gate, passwords),
         },
         challenge_url=chooser.challenge_url,
         pages=frozenset(personal),
     )
+
+
+def _programs(gate: Gate, password: Password | None) -> Mapping[str, Endpoint]:
+    """What programs speak to: the token endpoint, and the API if there is to be one."""
+    loaded, store, clock = gate.loaded, gate.store, gate.clock
+    settings, origin = loaded.settings, loaded.settings.public_url.origin
+    tokens = loaded.sso_token
+    destinations = Destinations(tokens.base, tokens.destinations) if tokens else Destinations()
+    token = partial(secrets.token_hex, 20)  # 160 bits, as WHMCS's look
+    table: dict[str, Endpoint] = {}
+    if tokens:
+        table |= TokenEndpoint(store, clock, destinations, origin, token).endpoints()
+    if settings.api:
+        api = Api(
+            store,
+            clock,
+            settings.api,
+            destinations=destinations,
+            origin=origin,
+            new_token=token,
+            random=secrets.token_bytes,
+            check_password=_check_password(password) if password else None,
+            minimum=password.settings.minimum_length if password else MINIMUM_LENGTH,
+        )
+        table |= api.endpoints()
+    return table
+
+
+def _check_password(password: Password) -> CheckPassword:
+    """Judge a password as the sign-in page does, for programs that ask."""
+
+    def check(username: str, typed: str, environ: WSGIEnvironment) -> str:
+        return password.sign_in(Typed(username, typed, HOME), environ).assertion.username
+
+    return check
 
 
 def _personal(

@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from ssogate.api import ApiSettings
 from ssogate.config import Document, HostPattern, Network, Secret, Settings, Url, read
 from ssogate.config.load import Where
 from ssogate.crypto.seal import MIN_KEY
@@ -25,6 +26,7 @@ from ssogate.http.site import OWN, Opening, Site
 from ssogate.http.theme import Pages
 from ssogate.login.password import PasswordSettings
 from ssogate.login.signed_link import SignedLinkSettings, link_problems
+from ssogate.login.sso_token import SsoTokenSettings
 from ssogate.policy import Policy, PolicySettings, load_policies, policy_files
 from ssogate.sessions import SessionSettings
 from ssogate.storage.url import database_url
@@ -70,7 +72,9 @@ class PageSettings(Settings):
     one that the theme brings."""
 
 
-LoginSettings = Annotated[SignedLinkSettings | PasswordSettings, Field(discriminator="kind")]
+LoginSettings = Annotated[
+    SignedLinkSettings | PasswordSettings | SsoTokenSettings, Field(discriminator="kind")
+]
 
 
 class GatewaySettings(Settings):
@@ -95,6 +99,8 @@ class GatewaySettings(Settings):
     newest first. Without the key that sealed a value, nobody can read it again."""
     login: tuple[LoginSettings, ...] = ()
     """The ways in, in the order in which the sign-in page offers them."""
+    api: ApiSettings | None = None
+    """WHMCS's API at `/includes/api.php`. Without this key there is none."""
     pages: PageSettings = PageSettings()
     """The gate's own pages."""
     policy: PolicySettings = PolicySettings()
@@ -132,6 +138,12 @@ class Loaded:
     def password(self) -> PasswordSettings | None:
         """The sign-in by password among the ways in."""
         found = (way for way in self.settings.login if isinstance(way, PasswordSettings))
+        return next(found, None)
+
+    @property
+    def sso_token(self) -> SsoTokenSettings | None:
+        """The sign-in by one-time token among the ways in."""
+        found = (way for way in self.settings.login if isinstance(way, SsoTokenSettings))
         return next(found, None)
 
     @property
@@ -208,7 +220,7 @@ def _known_groups(settings: GatewaySettings) -> frozenset[str] | None:
     """The groups that somebody can be in; None when it could be any that policies name."""
     known: set[str] = set()
     for way in settings.login:
-        if isinstance(way, PasswordSettings) or way.groups_allowed is None:
+        if not isinstance(way, SignedLinkSettings) or way.groups_allowed is None:
             return None
         known.update(way.groups_allowed, way.default_groups)
     return frozenset(known)
@@ -261,6 +273,14 @@ def _login_checks(document: Document, settings: GatewaySettings) -> Iterator[Pro
         if isinstance(way, SignedLinkSettings) and way.path.startswith(OWN):
             message = f"{OWN} is the gate's own: choose another"
             yield document.problem(("login", number, "path"), message)
+    yield from _only_checks(document, settings)
+    senders = [way for way in settings.login if isinstance(way, SignedLinkSettings)]
+    for message, warning in link_problems(senders):
+        yield document.problem(("login",), message, warning=warning)
+
+
+def _only_checks(document: Document, settings: GatewaySettings) -> Iterator[Problem]:
+    """Judge the ways in of which there is one at most."""
     passwords = sum(isinstance(way, PasswordSettings) for way in settings.login)
     if passwords and not settings.trusted_proxies and not _is_local(settings.public_url.host):
         message = (
@@ -268,12 +288,15 @@ def _login_checks(document: Document, settings: GatewaySettings) -> Iterator[Pro
             " trusted_proxies, or all visitors count as one"
         )
         yield document.problem(("login",), message, warning=True)
+    tokens = sum(isinstance(way, SsoTokenSettings) for way in settings.login)
+    if tokens > 1:
+        yield document.problem(("login",), "one sign-in by one-time token is enough")
+    if settings.api and not tokens:
+        message = "CreateSsoToken makes tokens that nothing takes: add `kind: sso_token` to login"
+        yield document.problem(("api",), message, warning=True)
     if passwords > 1:
         message = "one sign-in by password is enough: give it several `sources`"
         yield document.problem(("login",), message)
-    senders = [way for way in settings.login if isinstance(way, SignedLinkSettings)]
-    for message, warning in link_problems(senders):
-        yield document.problem(("login",), message, warning=warning)
 
 
 def _unique_fields(ways: Sequence[LoginSettings]) -> Iterator[tuple[Where, str, str]]:
@@ -282,7 +305,7 @@ def _unique_fields(ways: Sequence[LoginSettings]) -> Iterator[tuple[Where, str, 
         yield (number, "name"), "name", way.name
         if isinstance(way, SignedLinkSettings):
             yield (number, "path"), "path", way.path
-        else:
+        elif isinstance(way, PasswordSettings):
             for index, source in enumerate(way.sources):
                 yield (number, "sources", index, "name"), "name", source.name
 

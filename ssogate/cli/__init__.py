@@ -10,7 +10,9 @@ from ssogate import __version__
 from ssogate.cli.accounts import account
 from ssogate.cli.activity import activity
 from ssogate.cli.administrators import admin
+from ssogate.cli.api_credentials import api_credential, api_role
 from ssogate.cli.check import check
+from ssogate.cli.clients import client
 from ssogate.cli.console import Gateway, printable_streams
 from ssogate.cli.domains import domain
 from ssogate.cli.explain import explain
@@ -57,6 +59,9 @@ COMMANDS: tuple[click.Command, ...] = (
     domain,
     server,
     admin,
+    api_role,
+    api_credential,
+    client,
     activity,
     import_files,
     keys,

@@ -20,7 +20,8 @@ def _checked(store: Store, account: Account, now: int) -> Account:
         company=fields.text("company", account.company, needed=True),
         email=fields.email(account.email),
         created_at=account.created_at or now,
-        updated_at=now,
+        # Never the same twice: a token remembers the state of the account that it was made in.
+        updated_at=max(now, account.updated_at + 1),
         external_id=fields.exact("external id", account.external_id),
     )
 
