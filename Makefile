@@ -10,7 +10,7 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-AXE := tests/browser/node_modules
+NPM := tests/browser tests/real
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 UV ?= uv
 
@@ -22,7 +22,7 @@ help: ## say what there is to make (this)
 run: $(VENV)/.run ## start the demonstration on http://localhost:8000
 	@exec $(BIN)/python examples/demo/run.py
 
-test: lint $(AXE)/.package-lock.json ## check style, types and imports, then run every test
+test: lint $(NPM:=/node_modules/.package-lock.json) ## check style, types and imports, then run every test
 	@echo "— tests"
 	@$(BIN)/python -m pytest -n 2 $(if $(TESTS),$(TESTS),--cov --cov-report=term --cov-fail-under=97)
 
@@ -59,8 +59,8 @@ pins: ## choose the versions anew: requirements/*.in -> *.txt (needs uv; UPGRADE
 	done
 
 clean: ## take away what was made, the demonstration's data too
-	@rm -rf $(VENV) $(AXE) var build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
-	  .import_linter_cache
+	@rm -rf $(VENV) $(NPM:=/node_modules) var build dist .coverage .hypothesis .mypy_cache \
+	  .pytest_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- The virtual environment: a stamp for each list, made anew when the list changes ----------
@@ -87,11 +87,11 @@ $(BIN)/python:
 	@echo "— virtual environment ($$($(PYTHON) --version))"
 	@$(PYTHON) -m venv $(VENV)
 
-# --- The judge of accessibility, which runs in the tests' browser ------------------------------
+# --- What tests need of npm: the judge of accessibility, and a client of WHMCS's API -----------
 
-$(AXE)/.package-lock.json: tests/browser/package-lock.json tests/browser/package.json
-	@command -v npm > /dev/null || { echo "There is no npm, which fetches what judges the pages'" \
-	  "accessibility: apt-get install npm"; exit 1; }
-	@echo "— installing what judges accessibility"
-	@cd tests/browser && npm ci --loglevel error > /dev/null
+%/node_modules/.package-lock.json: %/package-lock.json %/package.json
+	@command -v npm > /dev/null || { echo "There is no npm, which fetches what the tests need" \
+	  "besides Python: apt-get install npm"; exit 1; }
+	@echo "— installing what $* needs"
+	@cd $* && npm ci --loglevel error > /dev/null
 	@touch $@

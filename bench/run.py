@@ -105,14 +105,14 @@ def main() -> int:
 
 def _start(servers: ExitStack, folder: Path) -> list[Pair]:
     upstream, nginx = servers.enter_context(_nginx(folder))
-    hello, bare = servers.enter_context(_gunicorn(folder, "hello:app", HERE))
+    hello, bare = servers.enter_context(gunicorn(folder, "hello:app", HERE))
     direct, hello_url = f"http://127.0.0.1:{upstream}/x", f"http://127.0.0.1:{hello}/x"
     constant = ["-H", "Cookie: ssogate=" + "x" * 43]
     pairs = [Pair(Work("the upstream itself", direct, nginx), Work("", hello_url, bare, constant))]
     for rules in RULES:
         place = folder / f"gate{rules}"
         tokens = _gate(place, upstream, rules)
-        port, gate = servers.enter_context(_gunicorn(place, "ssogate.app:gateway()", place))
+        port, gate = servers.enter_context(gunicorn(place, "ssogate.app:gateway()", place))
         url = f"http://127.0.0.1:{port}/members/page"
         mixed = place / "mixed.lua"
         mixed.write_text(_LUA.replace("TOKENS", ",".join(f'"{token}"' for token in tokens)))
@@ -142,7 +142,7 @@ end
 
 @contextmanager
 def _nginx(folder: Path) -> Iterator[tuple[int, int]]:
-    port = _free_port()
+    port = free_port()
     body = "x" * 1024
     conf = folder / "nginx.conf"
     conf.write_text(
@@ -158,10 +158,11 @@ def _nginx(folder: Path) -> Iterator[tuple[int, int]]:
 
 
 @contextmanager
-def _gunicorn(folder: Path, app: str, cwd: Path) -> Iterator[tuple[int, int]]:
-    port = _free_port()
+def gunicorn(folder: Path, app: str, cwd: Path, *, workers: int = 1) -> Iterator[tuple[int, int]]:
+    """Serve an app with the shipped settings; give its port and the arbiter's process."""
+    port = free_port()
     command = [sys.executable, "-m", "gunicorn", "-c", "python:ssogate.worker.gunicorn_conf"]
-    command += ["--bind", f"127.0.0.1:{port}", "--workers", "1"]
+    command += ["--bind", f"127.0.0.1:{port}", "--workers", str(workers)]
     command += ["--threads", str(THREADS), "--keep-alive", "75", "--error-logfile", "-"]
     command += ["--access-logfile", os.devnull, app]
     with _process(command, port, cwd=cwd, env={"PYTHONPATH": f"{PROJECT}:{HERE}"}) as pid:
@@ -204,7 +205,7 @@ def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
     return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

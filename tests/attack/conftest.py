@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.attack.house import House, house_at
+from tests.attack.office import Office, office_at
 from tests.attack.stage import GTHREAD, HOST, LENIENT, POLICY, SECRETS, Stage, Told, settings
 from tests.gate import RunningGate, site
 from tests.servers import Answer, Gunicorn, ask, request
@@ -126,4 +127,11 @@ def wrap(wrap_stage: Wrap) -> Wrap:
 def house(echo: Gunicorn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """The gate of people with passwords."""
     with house_at(tmp_path_factory.mktemp("house") / "gate", echo.url("").rstrip("/")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def office(echo: Gunicorn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """The gate of programs."""
+    with office_at(tmp_path_factory.mktemp("office"), echo.url("").rstrip("/")) as made:
         yield made

@@ -69,7 +69,16 @@ def test_its_gateway_yaml_and_policies_load(folder: Path) -> None:
     assert decide(loaded.policy, members, None, None).outcome is Outcome.CHALLENGE
 
 
-@pytest.mark.parametrize("holding", ["sealing_keys:", "sources:", "kind: postgresql", "pages:"])
+@pytest.mark.parametrize(
+    "holding",
+    [
+        "sealing_keys:",
+        "sources:",
+        "kind: postgresql",
+        "kind: sso_token",
+        "pages:",
+    ],
+)
 def test_its_further_settings_load(folder: Path, holding: str) -> None:
     (folder / "theme/translations").mkdir(parents=True)
     shutil.copy(PROJECT / "ssogate/http/translations/de.po", folder / "theme/translations/fr.po")

@@ -26,7 +26,9 @@ class StoreContract:
     # --- One-time values --------------------------------------------------------------------
 
     def test_a_value_is_spent_once(self, store: Store) -> None:
+        assert not store.one_time.is_spent("a")
         assert store.one_time.spend("a", until=NOW)
+        assert store.one_time.is_spent("a")
         assert not store.one_time.spend("a", until=NOW + 60)
         assert store.one_time.spend("A", until=NOW)
 

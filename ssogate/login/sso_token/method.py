@@ -22,15 +22,15 @@ from ssogate.directory.sso_tokens import (
     Reason,
     TokenRefused,
     grant_of,
+    proof_key,
     redeemable,
 )
-from ssogate.errors import Prefetched
+from ssogate.errors import Prefetched, SsoTokenRefused
 from ssogate.http import environ as env
 from ssogate.http.audience import is_embedded, is_prefetch, prefers_json
 from ssogate.http.form import query_pairs
 from ssogate.http.pages import page, refusal
 from ssogate.login.chooser import SIGN_IN
-from ssogate.login.sso_token.errors import SsoTokenRefused
 from ssogate.login.sso_token.settings import SsoTokenSettings
 from ssogate.model import (
     Assertion,
@@ -95,7 +95,7 @@ class SsoToken:
     def _answer(self, request: Request) -> Reply:
         token, confirmed = _asked(request)
         key, session = digest(token), env.session(request.environ)
-        if session and session.record.proof == _proof_key(key):
+        if session and session.record.proof == proof_key(key):
             return self._again(key)
         ticket, user = self._judged(key, session, request)
         if session and not _may_replace(session, ticket, confirmed):
@@ -126,7 +126,7 @@ class SsoToken:
             member = self.store.memberships.get(refused.account, session.identity.subject)
             words = _SIGNED_IN_TO_CLOSED if member else words
         with self.store.transaction():
-            mark = f"told:{_proof_key(key)}:{refused.reason.name}"
+            mark = f"told:{proof_key(key)}:{refused.reason.name}"
             if self.store.one_time.spend(mark, until=now + LIFETIME):
                 by = By("gate", str(env.client(request.environ) or ""))
                 note(self.store, by, "sso-token.refused", words.format(refused.account), now)
@@ -138,7 +138,7 @@ class SsoToken:
             assertion=Assertion(who.username, who.name, who.email),
             enrolment=Enrolment(source="", update=False, shared=True),
             return_to=grant_of(ticket).target,
-            proof=Proof(_proof_key(ticket.key), ticket.until),
+            proof=Proof(proof_key(ticket.key), ticket.until),
             complete=self.settings.satisfies_second_factor,
         )
 
@@ -175,10 +175,6 @@ def _asked(request: Request) -> tuple[str, str]:
     return tokens[0], dict(pairs).get("confirm", "")
 
 
-def _proof_key(key: str) -> str:
-    return f"sso:{key}"
-
-
 def _may_replace(session: Session, ticket: Ticket, confirmed: str) -> bool:
     """Whether the session may give way to the token's user: the same one, or the visitor said so.
 
@@ -192,5 +188,5 @@ def _may_replace(session: Session, ticket: Ticket, confirmed: str) -> bool:
 
 def _confirmation(session: Session, ticket: Ticket) -> str:
     """What only a page of ours, shown in this very session about this very token, can carry."""
-    message = f"confirm:{_proof_key(ticket.key)}".encode()
+    message = f"confirm:{proof_key(ticket.key)}".encode()
     return hmac.new(session.token.encode(), message, "sha256").hexdigest()

@@ -1,0 +1,139 @@
+"""One-time tokens a second, made by the API and redeemed, through gunicorn on SQLite.
+
+Strategy: the shipped worker class with two processes; `wrk` posts CreateSsoToken, then redeems
+tokens that were made a moment before, each once. An answer that is not the right one ends the run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlencode
+
+from run import free_port, gunicorn
+
+from ssogate.directory.activity import By
+from ssogate.directory.clients import add_api_credential
+from ssogate.directory.sso_tokens import provision
+from ssogate.model import (
+    Account,
+    AccountStatus,
+    ApiCredential,
+    ApiRole,
+    Identity,
+    LocalPath,
+    Membership,
+    User,
+)
+from ssogate.storage import SQLiteStore
+
+ACCOUNTS, TOKENS, SECONDS, CONNECTIONS = 500, 12_000, 5, 32
+BY = By("bench")
+
+_CREATE = """
+wrk.method, wrk.body = "POST", "BODY"
+wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"
+response = function(status, headers, body)
+  if not body:find('"result":"success"') then error(body) end
+end
+"""
+_REDEEM = """
+local tokens, n = {TOKENS}, 0
+request = function()
+  n = n + 1
+  return wrk.format("GET", "/oauth/singlesignon.php?access_token=" .. (tokens[n] or "none"))
+end
+response = function(status) if status ~= 303 and n <= #tokens then error(status) end end
+"""
+
+
+def main() -> int:
+    """Print both rates."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        body = _gate(place)
+        with gunicorn(place, "ssogate.app:gateway()", place, workers=2) as (port, _):
+            made = _wrk(place, port, "/includes/api.php", _CREATE.replace("BODY", body))
+            tokens = ",".join(f'"{token}"' for token in _tokens(place))
+            redeemed = _wrk(place, port, "/", _REDEEM.replace("TOKENS", tokens))
+    print(f"CreateSsoToken: {made:.0f}/s    redemption: {redeemed:.0f}/s    (SQLite, 2 workers)")
+    return 0
+
+
+def _gate(place: Path) -> str:
+    """Make a gate's folder with accounts and a credential; give what asks for a token."""
+    (place / "policies").mkdir()
+    rule = {"name": "members", "path": "/**", "allow": "signed_in"}
+    (place / "policies" / "all.yaml").write_text(json.dumps({"rules": [rule]}))
+    tree = {
+        "public_url": "http://127.0.0.1:8000",
+        "login": [{"kind": "sso_token"}],
+        "api": {"networks": ["127.0.0.1/32"]},
+        "upstreams": {"app": {"url": f"http://127.0.0.1:{free_port()}"}},
+        "routes": [{"path": "/", "upstream": "app"}],
+    }
+    (place / "gateway.yaml").write_text(json.dumps(tree))
+    now = int(time.time())
+    with closing(_store(place)) as store, store.transaction():
+        for number in range(1, ACCOUNTS + 1):
+            name = f"user{number}"
+            store.users.add(User(Identity(name, name, name), True, "", now, now))
+            store.accounts.add(Account(0, name, "", AccountStatus.ACTIVE, True, now, now))
+            store.memberships.put(Membership(number, name, owner=True))
+        store.api_roles.add(ApiRole(0, "sso", frozenset({"createssotoken"})))
+        drawn = ApiCredential(0, "", "", "bench", frozenset({"sso"}), (), frozenset(), True, now)
+        credential, secret = add_api_credential(
+            store, drawn, random=secrets.token_bytes, by=BY, now=now
+        )
+    fields = {"identifier": credential.identifier, "secret": secret, "client_id": "7"}
+    return urlencode({**fields, "action": "CreateSsoToken", "responsetype": "json"})
+
+
+def _tokens(place: Path) -> Iterator[str]:
+    now = int(time.time())
+    with closing(_store(place)) as store, store.transaction():
+        for number in range(TOKENS):
+            account = store.accounts.get(number % ACCOUNTS + 1)
+            user = store.users.get(f"user{number % ACCOUNTS + 1}")
+            assert account
+            assert user
+            yield provision(
+                store,
+                account=account,
+                user=user,
+                scope="",
+                service=None,
+                domain=None,
+                target=LocalPath("/clientarea.php"),
+                new_token=lambda: secrets.token_hex(20),
+                by=BY,
+                now=now,
+            )
+
+
+def _store(place: Path) -> SQLiteStore:
+    return SQLiteStore(place / "var" / "ssogate.sqlite", clock=time.time)
+
+
+def _wrk(place: Path, port: int, path: str, script: str) -> float:
+    lua = place / "load.lua"
+    lua.write_text(script)
+    url = f"http://127.0.0.1:{port}{path}"
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", str(lua), url]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", said.stdout)
+    if rate is None or "error" in said.stderr or "Non-2xx" in said.stdout:
+        raise SystemExit(said.stdout + said.stderr)
+    return float(rate[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
