@@ -60,6 +60,7 @@ from ssogate.portal import (
     PersonalPage,
     SecondFactorPage,
     SignOutPage,
+    SwitchPage,
 )
 from ssogate.provider import TokenEndpoint
 from ssogate.sessions import Keeper
@@ -235,6 +236,7 @@ def _personal(
         labels |= dict.fromkeys(gate.sources, password.label)
     idle = settings.sessions.idle
     pages = dict(AccountPage(store, clock, idle, labels, password, gate.sealer).pages())
+    pages |= SwitchPage(store, clock).pages()
     if password:
         pages |= PasswordPage(store, clock, password, password.settings.minimum_length).pages()
     if password and gate.sealer:

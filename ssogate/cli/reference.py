@@ -200,6 +200,7 @@ _ADDRESSES = {
         (door.SIGN_OUT, "Ends the visitor's own session (POST)."),
         (door.ACCOUNT, "My account: who I am, for whom I act, where I am signed in."),
         (door.SESSIONS, "Ends one of my sessions, or all others (POST)."),
+        (door.SWITCH, "Turns the switch for single sign-on of an account that I own (POST)."),
         (door.PASSWORD, "Changes my password."),
         (door.SECOND_FACTOR, "Switches my second factor on and off, renews recovery codes."),
     )

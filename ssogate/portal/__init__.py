@@ -8,6 +8,7 @@ from ssogate.portal.account import AccountPage, SignOutPage
 from ssogate.portal.door import ACCOUNT, SIGN_OUT, Door, Passwords, PersonalPage
 from ssogate.portal.password import PasswordPage
 from ssogate.portal.second_factor import SecondFactorPage
+from ssogate.portal.switch import SwitchPage
 
 __all__ = [
     "ACCOUNT",
@@ -19,4 +20,5 @@ __all__ = [
     "PersonalPage",
     "SecondFactorPage",
     "SignOutPage",
+    "SwitchPage",
 ]

@@ -20,6 +20,7 @@ from ssogate.portal.door import (
     SECOND_FACTOR,
     SESSIONS,
     SIGN_OUT,
+    SWITCH,
     Passwords,
     PersonalPage,
     Visitor,
@@ -63,6 +64,7 @@ class AccountPage:
             "account.html",
             user=visitor.user.identity,
             accounts=self._accounts(subject),
+            switch_url=SWITCH,
             sessions=[self._row(record, visitor) for record in self._live(subject)],
             action_sessions=SESSIONS,
             can_change_password=bool(self.passwords and self.store.secrets.password(subject)),
@@ -86,10 +88,11 @@ class AccountPage:
         )
         return SignOut(redirect(ACCOUNT), Listed(subject, keys))
 
-    def _accounts(self, subject: str) -> list[Account]:
+    def _accounts(self, subject: str) -> list[tuple[Account, bool]]:
+        """Give those for whom somebody may act, each with whether it is his or her own."""
         members = self.store.memberships.listed(subject=subject)
-        found = (self.store.accounts.get(member.account) for member in members)
-        return [account for account in found if account]
+        found = ((self.store.accounts.get(member.account), member.owner) for member in members)
+        return [(account, owner) for account, owner in found if account]
 
     def _live(self, subject: str) -> list[SessionRecord]:
         now = self.clock()

@@ -24,6 +24,7 @@ ACCOUNT = f"{OWN}account"
 PASSWORD = f"{ACCOUNT}/password"
 SECOND_FACTOR = f"{ACCOUNT}/second-factor"
 SESSIONS = f"{ACCOUNT}/sessions"
+SWITCH = f"{ACCOUNT}/single-sign-on"
 SIGN_OUT = f"{OWN}sign-out"
 
 

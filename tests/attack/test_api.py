@@ -10,6 +10,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from xml.etree import ElementTree
 
@@ -151,7 +152,7 @@ def test_the_access_key_alone_opens_from_elsewhere(office: Office, key: str, ope
 @pytest.fixture(scope="module")
 def shut(echo: Gunicorn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     """A gate that trusts no proxy, and no key, and lets one network call that nobody is in."""
-    more = {"trusted_proxies": [], "api": {"networks": ["10.9.0.0/16"]}}
+    more: dict[str, Any] = {"trusted_proxies": [], "api": {"networks": ["10.9.0.0/16"]}}
     with office_at(tmp_path_factory.mktemp("shut"), echo.url("").rstrip("/"), **more) as made:
         yield made
 

@@ -43,9 +43,11 @@ PAGES: dict[str, Callable[[str], dict[str, Any]]] = {
         "totp_url": x,
         "recovery_left": 3,
         "accounts": [
-            SimpleNamespace(company=x, status=x, number=x, allow_single_sign_on=allowed)
+            (SimpleNamespace(company=x, status=x, number=x, allow_single_sign_on=allowed), owned)
             for allowed in (True, False)
+            for owned in (True, False)
         ],
+        "switch_url": x,
         "sign_out_url": x,
     },
     "confirm.html": lambda x: {

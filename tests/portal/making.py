@@ -15,7 +15,14 @@ from ssogate.http import environ as env
 from ssogate.http.cookies import session_key
 from ssogate.login.second_factor import SecondFactor
 from ssogate.model import Endpoint, LocalPath, Reply, Session, SessionRecord, User
-from ssogate.portal import AccountPage, Door, PasswordPage, SecondFactorPage, SignOutPage
+from ssogate.portal import (
+    AccountPage,
+    Door,
+    PasswordPage,
+    SecondFactorPage,
+    SignOutPage,
+    SwitchPage,
+)
 from tests.login.forms import SHA1, Site, environ, token
 from tests.storage.making import NOW
 
@@ -62,7 +69,8 @@ class Home(Site):
             sealer=self.sealer,
         )
         password = PasswordPage(self.store, self.clock, self.password, minimum=12)
-        pages = {**account.pages(), **password.pages()}
+        switch = SwitchPage(self.store, self.clock)
+        pages = {**account.pages(), **password.pages(), **switch.pages()}
         if self.sealer:
             factor = SecondFactorPage(
                 store=self.store,

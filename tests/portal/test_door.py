@@ -17,6 +17,7 @@ PAGES = [
     "/_sso/account/sessions",
     "/_sso/account/password",
     "/_sso/account/second-factor",
+    "/_sso/account/single-sign-on",
 ]
 
 
