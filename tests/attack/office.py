@@ -46,6 +46,27 @@ SUE = By("cli:sue", "192.0.2.1")
 TARGET = "/members/billing"
 CLIENT_SCOPES = frozenset({"clientarea:profile", "clientarea:product_details"})
 
+BAD_NUMBERS = (
+    "0",
+    "-1",
+    "+1",
+    " 1",
+    "1 ",
+    "1.0",
+    "1e0",
+    "0x1",
+    "01",
+    "１",
+    "١",
+    "1,2",
+    "1;DROP TABLE services",
+    "9" * 18,
+    "9" * 5000,
+    "null",
+    "1\n",
+)
+"""What no client ever had as a number of something."""
+
 Pairs = Mapping[str, str] | list[tuple[str, str]]
 
 _numbers = count(1)
