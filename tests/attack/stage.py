@@ -159,8 +159,10 @@ class Stage:
 
     def add_user(self, name: str) -> None:
         """Add an operator's own user, if there is none of this name."""
-        columns = "subject, canonical, username, name, email, groups, active, source"
-        values = f"'{name}', '{name}', '{name}', '', '', '', 1, '', 0, 0"
+        columns = "subject, canonical, username, name, email, groups, active, source, number"
+        # Below the numbers that the store gives.
+        number = "(SELECT min(coalesce(min(number), 0), 0) - 1 FROM users)"
+        values = f"'{name}', '{name}', '{name}', '', '', '', 1, '', {number}, 0, 0"
         self.store(
             f"INSERT OR IGNORE INTO users ({columns}, created_at, updated_at) VALUES ({values})"
         )

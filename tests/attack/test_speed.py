@@ -37,8 +37,9 @@ FILL: Mapping[str, tuple[int, str]] = {
     "users": (
         USERS,
         "(subject, canonical, username, name, email, groups, active, source, created_at,"
-        " updated_at, email_canonical, external_id) SELECT 's' || n, 'u' || n, 'u' || n, '',"
-        " 'u' || n || '@x.example', '', {true}, 'forum', 1, 1, 'u' || n || '@x.example', 'x' || n",
+        " updated_at, email_canonical, external_id, number) SELECT 's' || n, 'u' || n, 'u' || n,"
+        " '', 'u' || n || '@x.example', '', {true}, 'forum', 1, 1, 'u' || n || '@x.example',"
+        " 'x' || n, -n",
     ),
     "sessions": (OTHERS, "SELECT 'k' || n, 's' || n, 'm', '', 1, 1, 3000000000 + n"),
     "spent": (OTHERS, "SELECT 'k' || n, 3000000000 + n"),
@@ -197,7 +198,8 @@ def test_every_look_up_of_a_request_goes_by_an_index(
     with listening(large) as asked:
         look_ups(large)
 
-    plans = {one.sql: plan(large, one) for one in asked}
+    # The table of the numbers that were given has one row.
+    plans = {one.sql: plan(large, one) for one in asked if "UPDATE numbers" not in one.sql}
     reading = {sql: steps for sql, steps in plans.items() if any(map(reads_all, steps))}
     assert len(plans) >= 3
     assert reading == {}
