@@ -247,10 +247,10 @@ def test_what_is_no_action_is_called_so(office: Office, joe: Customer, action: s
 # --- What cannot be read --------------------------------------------------------------------------
 
 TWICE = {
-    "an id": [("client_id", "2")],
+    "an id": [("client_id", "999999")],
     "the action": [("action", "GetClients")],
     "the action in another case": [("Action", "GetClients")],
-    "an id in capitals": [("CLIENT_ID", "2")],
+    "an id in capitals": [("CLIENT_ID", "999999")],
     "the identifier": [("identifier", "0" * 32)],
     "the secret": [("secret", "x")],
     "an empty id": [("client_id", "")],
@@ -314,7 +314,7 @@ def test_a_form_of_many_parts_is_read_as_one(office: Office, joe: Customer) -> N
 
     assert told(office.send(parts(), kind))["result"] == "success"
     for more in (
-        'name="client_id"\r\n\r\n2',
+        'name="client_id"\r\n\r\n999999',
         'name="x"; filename="x"\r\n\r\n2',
         "x=y\r\n\r\n2",
     ):
