@@ -110,7 +110,7 @@ def list_accounts(status: AccountStatus | None, as_json: bool, config: Path) -> 
     """
     where = {"status": status} if status else {}
     with opened(config) as gate:
-        say_records(ACCOUNTS, gate.store.accounts.listed(**where), COLUMNS, as_json=as_json)
+        say_records(gate.store.accounts.listed(**where), COLUMNS, as_json=as_json)
 
 
 @account.command()

@@ -115,7 +115,7 @@ def list_credentials(as_json: bool, config: Path) -> None:
     """
     with opened(config) as gate:
         known = gate.store.api_credentials.listed()
-        say_records(API_CREDENTIALS, known, CREDENTIAL_COLUMNS, as_json=as_json)
+        say_records(known, CREDENTIAL_COLUMNS, as_json=as_json)
 
 
 @api_credential.command()
@@ -254,7 +254,7 @@ def list_roles(as_json: bool, config: Path) -> None:
       ssogate api-role list
     """
     with opened(config) as gate:
-        say_records(API_ROLES, gate.store.api_roles.listed(), ROLE_COLUMNS, as_json=as_json)
+        say_records(gate.store.api_roles.listed(), ROLE_COLUMNS, as_json=as_json)
 
 
 @api_role.command(name="delete")

@@ -125,7 +125,7 @@ def list_clients(grant: GrantType | None, as_json: bool, config: Path) -> None:
     """
     where = {"grant": grant} if grant else {}
     with opened(config) as gate:
-        say_records(CLIENTS, gate.store.clients.listed(**where), COLUMNS, as_json=as_json)
+        say_records(gate.store.clients.listed(**where), COLUMNS, as_json=as_json)
 
 
 @client.command()

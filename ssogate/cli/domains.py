@@ -82,7 +82,7 @@ def list_domains(account: str | None, as_json: bool, config: Path) -> None:
     """
     with opened(config) as gate:
         where = {"account": accounts.found(gate.store, account).number} if account else {}
-        say_records(DOMAINS, gate.store.domains.listed(**where), COLUMNS, as_json=as_json)
+        say_records(gate.store.domains.listed(**where), COLUMNS, as_json=as_json)
 
 
 @domain.command()

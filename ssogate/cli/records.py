@@ -83,9 +83,7 @@ def given(**values: Any) -> dict[str, Any]:
     return found
 
 
-def say_records(
-    kind: Kind[R], records: Iterable[R], columns: Mapping[str, str], *, as_json: bool
-) -> None:
+def say_records(records: Iterable[R], columns: Mapping[str, str], *, as_json: bool) -> None:
     """List records. `columns` are headings with the fields below them."""
     if as_json:
         say_json_list(facts(record) for record in records)

@@ -130,7 +130,7 @@ def list_servers(as_json: bool, config: Path) -> None:
       ssogate server list --json
     """
     with opened(config) as gate:
-        say_records(SERVERS, gate.store.servers.listed(), COLUMNS, as_json=as_json)
+        say_records(gate.store.servers.listed(), COLUMNS, as_json=as_json)
 
 
 @server.command()

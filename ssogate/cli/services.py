@@ -131,7 +131,7 @@ def list_services(
             where["account"] = accounts.found(gate.store, account).number
         if server:
             where["server"] = _server(gate.store, server)
-        say_records(SERVICES, gate.store.services.listed(**where), COLUMNS, as_json=as_json)
+        say_records(gate.store.services.listed(**where), COLUMNS, as_json=as_json)
 
 
 @service.command()

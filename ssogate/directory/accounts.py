@@ -8,7 +8,7 @@ from dataclasses import replace
 from ssogate.directory import fields
 from ssogate.directory.activity import By, note
 from ssogate.directory.records import Kind
-from ssogate.directory.users import end_unwelcome, keep_out, known_subject, unwelcome
+from ssogate.directory.users import end_unwelcome, known_subject, shutting_out
 from ssogate.errors import Conflict
 from ssogate.model import Account, AccountStatus, Membership
 from ssogate.storage import Store
@@ -66,11 +66,9 @@ def remove_member(store: Store, account: int, subject: str, *, by: By, now: int)
     who is no member."""
     with store.transaction():
         called, name = _both(store, account, subject)
-        shut_out = unwelcome(store, [subject])
-        if not store.memberships.delete(account, subject):
-            raise Conflict(f"user {name} is no member of {called}")
-        keep_out(store, shut_out, by=by, now=now)
-        end_unwelcome(store, [subject])  # those that are left may all be Closed
+        with shutting_out(store, [subject], by=by, now=now):
+            if not store.memberships.delete(account, subject):
+                raise Conflict(f"user {name} is no member of {called}")
         note(store, by, "account.member-removed", f"{called}: user {name}", now)
 
 

@@ -7,7 +7,7 @@ must not be able to sign in as each other's people.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from uuid import uuid4
 
 from ssogate.directory.activity import By, note
@@ -16,30 +16,19 @@ from ssogate.errors import (
     AccountNotFound,
     DuplicateUser,
     NotForAdministrators,
-    WrongPassword,
 )
-from ssogate.model import Assertion, Enrolment, Identity, SignIn, User
+from ssogate.model import Admitted, Assertion, Enrolment, Identity, SignIn, User
 from ssogate.names import canonical_name
 from ssogate.storage import Store, UserStore
-
-
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """Whom a sign-in speaks of, and whether the second factor is still to come."""
-
-    identity: Identity
-    owes_second_factor: bool
 
 
 def admit(store: Store, sign_in: SignIn, *, client: str, now: int) -> Admitted:
     """Find, create or update the user that `sign_in` speaks of, and note it in the activity log.
 
     To be called inside the transaction that opens the session. Raises `DuplicateUser` (400E4),
-    `AccountInactive` (404E1), `AccountNotFound` (404E2), `NotForAdministrators`, `WrongPassword`.
+    `AccountInactive` (404E1), `AccountNotFound` (404E2), `NotForAdministrators`.
     """
     identity = _admitted(store, sign_in.assertion, sign_in.enrolment, now)
-    if sign_in.verified and store.secrets.password(identity.subject) != sign_in.verified:
-        raise WrongPassword("it was changed meanwhile")
     owes = not sign_in.complete and store.secrets.second_factor(identity.subject) != ""
     action = "sign-in.second-factor-asked" if owes else "sign-in.done"
     by = By(f"user:{identity.canonical}", client)

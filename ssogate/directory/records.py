@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from ssogate.directory.activity import By, difference, note
-from ssogate.directory.users import end_unwelcome, keep_out, unwelcome
+from ssogate.directory.users import end_unwelcome, shutting_out
 from ssogate.errors import Conflict
 from ssogate.model import Account, ApiCredential, ApiRole, Client, Domain, Server, Service
 from ssogate.storage import Records, Store
@@ -76,10 +76,7 @@ class Kind(Generic[R]):
         """Forget a record and what belongs to it; give what it was."""
         with store.transaction():
             record = self.known(store, number)
-            people = [*self.people(store, number)]
-            shut_out = unwelcome(store, people)
-            self.table(store).delete(number)
-            keep_out(store, shut_out, by=by, now=now)
-            end_unwelcome(store, people)
+            with shutting_out(store, [*self.people(store, number)], by=by, now=now):
+                self.table(store).delete(number)
             note(store, by, f"{self.noun}.deleted", self.name(record), now)
         return record

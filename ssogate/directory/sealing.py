@@ -13,6 +13,11 @@ from ssogate.directory.second_factor import sealing_context
 from ssogate.storage import Records, Store
 
 
+def context(noun: str, number: int, what: str) -> str:
+    """Give what a record's sealed secret is bound to, such as `server:3:password`."""
+    return f"{noun}:{number}:{what}"
+
+
 @dataclass(frozen=True, slots=True)
 class Sealed:
     """A value as it is stored, and how to store it anew."""
@@ -29,10 +34,10 @@ def sealed_values(store: Store) -> Iterator[Sealed]:
         for what in ("password", "access_hash"):
             name = f"sealed_{what}"
             keep = partial(_keep, store.servers, server.number, name)
-            yield Sealed(f"server:{server.number}:{what}", getattr(server, name), keep)
+            yield Sealed(context("server", server.number, what), getattr(server, name), keep)
     for service in store.services.listed():
         keep = partial(_keep, store.services, service.number, "sealed_password")
-        yield Sealed(f"service:{service.number}:password", service.sealed_password, keep)
+        yield Sealed(context("service", service.number, "password"), service.sealed_password, keep)
     for subject, sealed in store.secrets.second_factors().items():
         keep_factor = partial(store.secrets.reseal_second_factor, subject)
         yield Sealed(sealing_context(subject), sealed, keep_factor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ssogate.crypto import Sealer
-from ssogate.directory import fields
+from ssogate.directory import fields, sealing
 from ssogate.directory.activity import By
 from ssogate.directory.records import Kind
 from ssogate.errors import Conflict
@@ -73,7 +73,7 @@ def set_server_secrets(
     def sealed(purpose: str, text: str | None, stored: str) -> str:
         if text is None:
             return stored
-        return sealer.seal(text, context=f"server:{number}:{purpose}") if text else ""
+        return sealer.seal(text, context=sealing.context("server", number, purpose)) if text else ""
 
     def changed(server: Server) -> Server:
         return replace(

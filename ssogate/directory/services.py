@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ssogate.crypto import Sealer
-from ssogate.directory import fields
+from ssogate.directory import fields, sealing
 from ssogate.directory.accounts import ACCOUNTS
 from ssogate.directory.activity import By
 from ssogate.directory.records import Kind
@@ -67,7 +67,7 @@ def set_service_password(
     store: Store, number: int, password: str, *, sealer: Sealer, by: By, now: int
 ) -> Service:
     """Store the password of the panel's user, sealed; an empty one takes it away."""
-    context = f"service:{number}:password"
+    context = sealing.context("service", number, "password")
     sealed = sealer.seal(password, context=context) if password else ""
     return SERVICES.change(
         store, number, lambda service: replace(service, sealed_password=sealed), by=by, now=now

@@ -151,7 +151,8 @@ def _judge(store: Store, grant: Grant) -> User:
         raise TokenRefused(Reason.DOMAIN, grant.account)
     user = store.users.of(grant.subject)
     member = store.memberships.get(grant.account, grant.subject)
-    if user is None or not user.welcome or member is None:
+    administrator = store.administrators.get(grant.subject)  # who comes by a password alone
+    if user is None or not user.welcome or member is None or administrator:
         raise TokenRefused(Reason.USER, grant.account)
     if account is None or account.updated_at != grant.as_of:
         raise TokenRefused(Reason.STALE, grant.account)

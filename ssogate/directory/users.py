@@ -6,7 +6,8 @@ a bad field, and `AccountNotFound` for somebody who is not known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from uuid import uuid4
 
@@ -108,9 +109,10 @@ def set_password(
     replacing: str = "",
     by: By,
     now: int,
-) -> None:
-    """Give a user a new password of at least `minimum` characters, and end all sessions. With
-    `replacing`, only where that hash still stands; raises `WrongPassword` where it does not.
+) -> str:
+    """Give a user a new password of at least `minimum` characters, and end all sessions; give its
+    hash. With `replacing`, only where that hash still stands; raises `WrongPassword` where it does
+    not.
 
     Raises `ValueError`, in words for the user, for a password that is too short, too long or the
     user's own name or address. Takes a tenth of a second and 64 MiB, outside the transaction.
@@ -119,11 +121,18 @@ def set_password(
     hashed = hash_password(password)
     with store.transaction():
         name = known_subject(store, subject).identity.canonical
-        if replacing and store.secrets.password(subject) != replacing:
-            raise WrongPassword("it was changed meanwhile")
+        if replacing:
+            judge_unchanged(store, subject, replacing)
         store.secrets.set_password(subject, hashed, now)
         _forget_ways_in(store, subject)
         note(store, by, "user.password-set", f"user {name}", now)
+    return hashed
+
+
+def judge_unchanged(store: Store, subject: str, hashed: str) -> None:
+    """Raise `WrongPassword` if that is not the hash of the user's password any more."""
+    if store.secrets.password(subject) != hashed:
+        raise WrongPassword("it was changed meanwhile")
 
 
 def judge_password(identity: Identity, password: str, *, minimum: int = MINIMUM_LENGTH) -> None:
@@ -168,19 +177,17 @@ def end_unwelcome(store: Store, subjects: Iterable[str]) -> None:
             store.sessions.delete_subject(subject)
 
 
-def unwelcome(store: Store, subjects: Iterable[str]) -> list[str]:
-    """Give those who may not come in as it is."""
-    users = (store.users.of(subject) for subject in subjects)
-    return [user.identity.subject for user in users if user is not None and not user.welcome]
-
-
-def keep_out(store: Store, subjects: Iterable[str], *, by: By, now: int) -> None:
-    """Deactivate those who were shut out by a Closed account that is theirs no more: that it is
-    forgotten must not let them in again."""
-    for subject in subjects:
+@contextmanager
+def shutting_out(store: Store, subjects: Sequence[str], *, by: By, now: int) -> Iterator[None]:
+    """Take accounts away from users inside. Whoever was shut out by a Closed one is deactivated, so
+    that its being forgotten lets nobody in again; whom only Closed ones are left is signed out."""
+    shut_out = [s for s in subjects if (user := store.users.of(s)) and not user.welcome]
+    yield
+    for subject in shut_out:
         user = store.users.of(subject)
         if user is not None and user.welcome:
             _store_changed(store, user, replace(user, active=False, updated_at=now), by)
+    end_unwelcome(store, subjects)
 
 
 def known_subject(store: Store, subject: str) -> User:

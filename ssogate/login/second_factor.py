@@ -25,6 +25,7 @@ from ssogate.http.site import OWN
 from ssogate.login.chooser import SIGN_IN
 from ssogate.login.throttle import CODES, Throttle
 from ssogate.model import Assertion, Clock, Endpoint, Enrolment, Reply, SignIn, Ticket, User
+from ssogate.sessions.keeper import STEP, STEP_SECONDS
 from ssogate.storage import Store
 
 if TYPE_CHECKING:
@@ -32,11 +33,9 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Request, Response
 
 SECOND_FACTOR = f"{OWN}second-factor"
-KIND = "second_factor"
 
 MAX_CODE = 64  # characters; a recovery code has 19
 GUESSES = 5  # at the codes of one ticket
-TICKET_WINDOW = 3600  # seconds; longer than any ticket lives
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class SecondFactor:
         return self._sign_in(ticket, user, token, self.throttle.device(user, request.environ))
 
     def _ticket(self, token: str) -> Ticket | None:
-        ticket = self.store.tickets.get(session_key(token), KIND)
+        ticket = self.store.tickets.get(session_key(token), STEP)
         return ticket if ticket and self.clock() < ticket.until else None
 
     def _user(self, subject: str) -> User | None:
@@ -88,10 +87,10 @@ class SecondFactor:
         (code,) = fields(request, "code")
         # Counted before it is judged: of any number of guesses at once, five are looked at.
         number = self.store.counters.count(
-            f"ticket:{ticket.key}", now=int(self.clock()), window=TICKET_WINDOW
+            f"ticket:{ticket.key}", now=int(self.clock()), window=STEP_SECONDS
         )
         if number > GUESSES:
-            self.store.tickets.take(ticket.key, KIND)
+            self.store.tickets.take(ticket.key, STEP)
             raise StepExpired("too many codes")
         self.confirm(user, code, request.environ)
 

@@ -20,6 +20,7 @@ from ssogate.model.directory import (
 )
 from ssogate.model.pipeline import (
     Address,
+    Admitted,
     AllOf,
     Assertion,
     Clock,
@@ -47,6 +48,7 @@ __all__ = [
     "Activity",
     "Address",
     "Administrator",
+    "Admitted",
     "AllOf",
     "ApiCredential",
     "ApiRole",

@@ -142,12 +142,21 @@ class SignIn:
     complete: bool = False
     """Whether a user's second factor is satisfied, too. If not, and the user has one, what comes
     next is not a session but the page that asks for it."""
-    verified: str = field(default="", repr=False)
-    """The hash of the password that was verified: if it is the user's no more, nobody comes in."""
+    still: Callable[[], None] | None = field(default=None, repr=False, compare=False)
+    """A last look, inside the transaction that opens the session: raises a `GateError` if what was
+    verified before is not true any more."""
     step: str = field(default="", repr=False)
     """The token of the `Step` that this sign-in completes and uses up."""
     device: str = field(default="", repr=False)
     """A token by which the browser is to be known again as one that its user has signed in with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Whom a sign-in speaks of, and whether the second factor is still to come."""
+
+    identity: Identity
+    owes_second_factor: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ssogate.directory.users import judge_password, set_password
+from ssogate.directory.users import judge_password, judge_unchanged, set_password
 from ssogate.errors import BadForm, GateError, WrongPassword
 from ssogate.http.fields import fields
 from ssogate.http.languages import msgid
@@ -68,7 +69,7 @@ class PasswordPage:
     def _change(self, request: Request, visitor: Visitor, new: str, verified: str) -> SignIn:
         """Store it, which ends all sessions, and let this browser go on in a new one."""
         identity = visitor.user.identity
-        set_password(
+        hashed = set_password(
             self.store,
             identity.subject,
             new,
@@ -85,6 +86,7 @@ class PasswordPage:
             ),
             return_to=LocalPath(ACCOUNT),
             complete=True,
+            still=partial(judge_unchanged, self.store, identity.subject, hashed),
         )
 
     def _form(self, request: Request, error: GateError | None = None, **problem: str) -> Response:

@@ -24,6 +24,7 @@ from ssogate.errors import (
 )
 from ssogate.http.cookies import session_key
 from ssogate.model import (
+    Admitted,
     Clock,
     Identity,
     Listed,
@@ -46,16 +47,6 @@ MOST_SESSIONS = 50
 STEP = "second_factor"
 """The kind of the tickets that stand for a `Step`."""
 STEP_SECONDS = 300  # how long a visitor has for the second factor
-
-
-class Admitted(Protocol):
-    """Whom a sign-in speaks of, and whether the second factor is still to come."""
-
-    @property
-    def identity(self) -> Identity: ...
-
-    @property
-    def owes_second_factor(self) -> bool: ...
 
 
 class Admit(Protocol):
@@ -122,10 +113,12 @@ class Keeper:
         admitted, `current` goes on.
 
         Raises `LinkExpired` if the proof is spent, `StepExpired` if the step is over, what `admit`
-        raises, and `DatabaseError`. After any of them nothing has changed.
+        and `sign_in.still` raise, and `DatabaseError`. After any of them nothing has changed.
         """
         now = int(self.clock())
         with _translated(), self.store.transaction():
+            if sign_in.still:
+                sign_in.still()
             proof = sign_in.proof
             if proof and not self.store.one_time.spend(proof.key, until=proof.until):
                 raise LinkExpired("the link was used already")
@@ -151,9 +144,9 @@ class Keeper:
         )
         if current:
             sessions.delete(current.record.key)
+        # Room is made first: among many of one second, the new one must not pass for the oldest.
+        sessions.delete_surplus(identity.subject, MOST_SESSIONS - 1)
         sessions.put(record)
-        for key in sessions.surplus(identity.subject, MOST_SESSIONS):
-            sessions.delete(key)
         sessions.purge(expired_at=now, idle_since=now - int(self.settings.idle))
         if sign_in.device:
             self.store.secrets.add_device(identity.subject, session_key(sign_in.device), now)

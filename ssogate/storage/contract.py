@@ -93,8 +93,8 @@ class SessionStore(Protocol):
         """End all sessions of a user, and what was begun and could become one (tickets); give the
         number of sessions."""
 
-    def surplus(self, subject: str, most: int) -> Sequence[str]:
-        """Give the keys of a user's sessions but for the `most` newest."""
+    def delete_surplus(self, subject: str, most: int) -> int:
+        """End a user's sessions but for the `most` newest; give their number."""
 
     def purge(self, *, expired_at: int, idle_since: int) -> int:
         """Drop some sessions that ended or were not seen since; give their number. Bounded work."""

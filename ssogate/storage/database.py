@@ -102,9 +102,11 @@ class Database(ABC):
     def change(self, statement: Executable, values: Values = None) -> int:
         """Write what takes something away from somebody: nobody may go on remembering it."""
         with self.transaction():
-            if self._changes and self._local.change is None:
+            changed = self.write(statement, values)
+            # Before the commit: until then, everybody reads what was true before.
+            if changed and self._changes and self._local.change is None:
                 self._local.change = self._changes.start()
-            return self.write(statement, values)
+            return changed
 
 
 @contextmanager

@@ -42,9 +42,9 @@ class Secrets:
         _devices.c.subject == bindparam("of"),
         _devices.c.key.in_(
             select(_devices.c.key)
-            .where(_devices.c.subject == bindparam("of"))
+            .where(_devices.c.subject == bindparam("of"), _devices.c.key != bindparam("just"))
             .order_by(_devices.c.seen_at.desc(), _devices.c.key)
-            .offset(DEVICES)
+            .offset(DEVICES - 1)
         ),
     )
 
@@ -119,7 +119,7 @@ class Secrets:
         with self._database.transaction():
             row = {"subject": subject, "key": key, "seen_at": now}
             self._database.write(self._add_device, row)
-            self._database.write(self._surplus_devices, {"of": subject})
+            self._database.write(self._surplus_devices, {"of": subject, "just": key})
 
     def knows_device(self, subject: str, key: str) -> bool:
         return bool(self._database.rows(self._device, {"of": subject, "known": key}))

@@ -116,11 +116,13 @@ class Sessions:
     _delete = delete(_table).where(_table.c.key == bindparam("of"))
     _delete_subject = delete(_table).where(_table.c.subject == bindparam("of"))
     _delete_tickets = delete(schema.tickets).where(schema.tickets.c.subject == bindparam("of"))
-    _surplus = (
-        select(_table.c.key)
-        .where(_table.c.subject == bindparam("of"))
-        .order_by(_table.c.opened_at.desc(), _table.c.key)
-        .offset(bindparam("most"))
+    _delete_surplus = delete(_table).where(
+        _table.c.key.in_(
+            select(_table.c.key)
+            .where(_table.c.subject == bindparam("of"))
+            .order_by(_table.c.opened_at.desc(), _table.c.key)
+            .offset(bindparam("most"))
+        )
     )
     _listed = _OWNED.order_by(_table.c.opened_at.desc(), _table.c.key)
 
@@ -150,9 +152,8 @@ class Sessions:
             self._database.write(self._delete_tickets, {"of": subject})
             return self._database.change(self._delete_subject, {"of": subject})
 
-    def surplus(self, subject: str, most: int) -> list[str]:
-        rows = self._database.rows(self._surplus, {"of": subject, "most": most})
-        return [row.key for row in rows]
+    def delete_surplus(self, subject: str, most: int) -> int:
+        return self._database.change(self._delete_surplus, {"of": subject, "most": most})
 
     def purge(self, *, expired_at: int, idle_since: int) -> int:
         ended = select(self._table.c.key).where(

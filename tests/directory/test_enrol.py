@@ -15,7 +15,6 @@ from ssogate.errors import (
     AccountNotFound,
     DuplicateUser,
     GateError,
-    WrongPassword,
 )
 from ssogate.model import (
     Administrator,
@@ -217,16 +216,6 @@ def test_a_source_that_tells_people_by_ids_reaches_its_own_by_their_ids(
         return
     with pytest.raises(DuplicateUser):
         admitted(store, asserted, CREATES, NOW)
-
-
-def test_a_password_that_was_changed_meanwhile_opens_nothing(store: SQLiteStore) -> None:
-    known = known_as(store, "crm", "")
-    store.secrets.set_password(known.identity.subject, "new", NOW)
-    sign_in = SignIn("password", JOE, FINDS, LocalPath("/"), verified="old")
-
-    with pytest.raises(WrongPassword):
-        admit(store, sign_in, client="", now=NOW)
-    assert admit(store, replace(sign_in, verified="new"), client="", now=NOW)
 
 
 def test_a_source_signs_no_administrator_out(store: SQLiteStore) -> None:

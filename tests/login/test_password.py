@@ -260,3 +260,24 @@ def test_nothing_shows_a_hash(site: Site) -> None:
 
     assert holder
     assert HASH not in repr(holder)
+
+
+def test_who_knew_the_password_of_a_moment_ago_is_not_let_in(site: Site) -> None:
+    """It is changed between its check and the session."""
+    joe = site.add()
+    sign_in = site.sign_in()
+    assert sign_in.still
+    sign_in.still()
+
+    site.store.secrets.set_password(joe.identity.subject, "another hash", NOW)
+
+    with pytest.raises(WrongPassword):
+        sign_in.still()
+
+
+def test_an_upgraded_hash_is_no_changed_password(site: Site) -> None:
+    site.add(stored=SHA1)
+    sign_in = site.sign_in()
+
+    assert sign_in.still
+    sign_in.still()

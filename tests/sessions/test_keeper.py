@@ -23,11 +23,12 @@ from ssogate.errors import (
     SessionsUnavailable,
     StepExpired,
     StoreFailure,
+    WrongPassword,
 )
 from ssogate.http.cookies import session_key
-from ssogate.model import Administrator, Enrolment, Listed, Session, SignIn, Step, User
+from ssogate.model import Administrator, Admitted, Enrolment, Listed, Session, SignIn, Step, User
 from ssogate.sessions import Keeper, SessionSettings
-from ssogate.sessions.keeper import STEP, TOUCH_SECONDS, Admit, Admitted
+from ssogate.sessions.keeper import STEP, TOUCH_SECONDS, Admit
 from ssogate.storage import SQLiteStore
 from tests.sessions.making import CRM, IDLE, LIFETIME, make_keeper, opened, sign_in, tokens
 from tests.storage.making import NOW, Hands
@@ -149,6 +150,24 @@ def test_a_sign_in_that_is_not_admitted_changes_nothing(
 
     assert keeper.find(current.token) == current
     assert opened(keeper, sign_in("Joe", proof="link:1"), None), "the link is not used up"
+
+
+def test_what_was_verified_is_looked_at_once_more_where_nobody_can_change_it(
+    keeper: Keeper,
+) -> None:
+    """A password that is changed, or a token that is spent, between its check and the session."""
+    current = opened(keeper, sign_in("Ann"), None)
+
+    def changed() -> None:
+        with keeper.store.transaction():  # part of the one that would open the session
+            raise WrongPassword
+
+    with pytest.raises(WrongPassword):
+        keeper.open(replace(sign_in("Joe", proof="link:1"), still=changed), current)
+
+    assert keeper.find(current.token) == current
+    assert keeper.store.users.get("joe") is None
+    assert keeper.open(sign_in("Joe", proof="link:1"), None), "the link is not used up"
 
 
 @pytest.mark.parametrize(
@@ -539,3 +558,17 @@ def test_the_oldest_sessions_of_one_user_end_when_there_are_too_many(
 
     assert [keeper.find(one.token) is not None for one in mine] == [False, False, True, True, True]
     assert keeper.find(other.token)
+
+
+@pytest.mark.parametrize("step", [0, -1], ids=["in one second", "while the clock goes back"])
+def test_the_session_that_was_just_opened_is_never_one_too_many(
+    keeper: Keeper, clock: Hands, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    monkeypatch.setattr("ssogate.sessions.keeper.MOST_SESSIONS", 3)
+
+    for _ in range(20):
+        mine = opened(keeper, sign_in("Joe"), None)
+        clock.now += step
+        assert keeper.find(mine.token)
+
+    assert len(keeper.store.sessions.listed(mine.identity.subject)) == 3

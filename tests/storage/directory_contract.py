@@ -286,6 +286,13 @@ class DirectoryContract:
         assert store.secrets.knows_device(ann, "d0")
         assert not store.secrets.knows_device(ann, "d1")
 
+    def test_the_browser_that_has_just_signed_in_is_known(self, store: Store) -> None:
+        joe = known(store).identity.subject
+        for number in range(40, 0, -1):  # of one second, or while the clock goes back
+            store.secrets.add_device(joe, f"d{number:02}", NOW + number // 4)
+
+            assert store.secrets.knows_device(joe, f"d{number:02}")
+
     # --- Accounts and what they have ----------------------------------------------------------
 
     def test_records_are_kept_as_they_are(self, store: Store) -> None:

@@ -406,10 +406,13 @@ def test_after_a_kill_nothing_is_remembered_until_the_next_change(store: SQLiteS
             store.sessions.delete("k1")
             os.kill(os.getpid(), signal.SIGKILL)
 
+    joe = user()
+    store.users.add(joe)
+    store.sessions.put(record(joe))
     _in_a_child(die_in_the_middle)
 
     assert store.sessions.changes() is None
-    store.sessions.delete("k1")
+    assert store.sessions.delete("k1")
     assert store.sessions.changes() is not None
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from ssogate.crypto import SealBroken
+from ssogate.directory import sealing
 from ssogate.directory.imports.job import Change, Job
 from ssogate.directory.imports.rows import KINDS
 from ssogate.directory.imports.staging import Staged
@@ -90,7 +91,7 @@ class RecordWriter(Generic[R]):
             return None
 
     def _context(self, record: R, name: str) -> str:
-        return f"{self._kind.removesuffix('s')}:{record.number}:{name}"
+        return sealing.context(self._kind.removesuffix("s"), record.number, name)
 
     def write(self, changes: Sequence[Change]) -> None:
         added = [change for change in changes if change.old is None]

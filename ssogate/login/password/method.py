@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ssogate.crypto import Verdict, hash_password, verify_nobody, verify_password
+from ssogate.directory.users import judge_unchanged
 from ssogate.errors import AccountInactive, WrongPassword
 from ssogate.http.site import OWN
 from ssogate.login.form import Typed
@@ -61,8 +63,15 @@ class Password:
             enrolment=holder.enrolment,
             return_to=typed.return_to,
             device=self.throttle.device(user, environ) or self.new_token(),
-            verified=holder.stored if holder.subject else "",
+            still=self._still(holder),
         )
+
+    def _still(self, holder: Holder) -> Callable[[], None] | None:
+        """What looks once more at a password that the directory keeps: it may be changed while it
+        is being judged, and whoever knew the old one must not come in then."""
+        if not holder.subject:
+            return None
+        return partial(judge_unchanged, self.people.store, holder.subject, holder.stored)
 
     def confirm(self, user: User, password: str, environ: WSGIEnvironment) -> str:
         """Ask a signed-in user for the password once more; as `sign_in`, and counted with it. Give

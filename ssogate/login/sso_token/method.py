@@ -11,6 +11,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ssogate.crypto.random_secrets import digest
@@ -109,13 +110,23 @@ class SsoToken:
 
     def _judged(self, key: str, session: Session | None, request: Request) -> tuple[Ticket, User]:
         try:
-            found = redeemable(self.store, key, now=self.clock())
+            return self._redeemable(key)
         except TokenRefused as refused:
             self._tell(refused, key, session, request)
             raise SsoTokenRefused(str(refused)) from refused
+
+    def _redeemable(self, key: str) -> tuple[Ticket, User]:
+        found = redeemable(self.store, key, now=self.clock())
         if found is None:
             raise SsoTokenRefused("no such token, or one of long ago")
         return found
+
+    def _look_again(self, key: str) -> None:
+        """Something may have changed since, above all: another browser was quicker."""
+        try:
+            self._redeemable(key)
+        except TokenRefused as refused:
+            raise SsoTokenRefused(str(refused)) from refused
 
     def _tell(
         self, refused: TokenRefused, key: str, session: Session | None, request: Request
@@ -140,6 +151,7 @@ class SsoToken:
             return_to=grant_of(ticket).target,
             proof=Proof(proof_key(ticket.key), ticket.until),
             complete=self.settings.satisfies_second_factor,
+            still=partial(self._look_again, ticket.key),
         )
 
     def _ask_first(
