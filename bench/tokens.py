@@ -101,14 +101,11 @@ def _tokens(place: Path) -> Iterator[str]:
     now = int(time.time())
     with closing(_store(place)) as store, store.transaction():
         for number in range(TOKENS):
-            account = store.accounts.get(number % ACCOUNTS + 1)
-            user = store.users.get(f"user{number % ACCOUNTS + 1}")
-            assert account
-            assert user
+            owner = store.memberships.owner(number % ACCOUNTS + 1)
+            assert owner
             yield provision(
                 store,
-                account=account,
-                user=user,
+                owner,
                 scope="",
                 service=None,
                 domain=None,

@@ -59,6 +59,16 @@ class Answer:
         return self.body.decode("utf-8", "replace")
 
 
+def held(folder: Path) -> bytes:
+    """What the files of a folder hold, read by another process.
+
+    Never read a database of this process by `open`: closing the file drops the locks that SQLite
+    has on it (POSIX), and another process may then take its WAL away.
+    """
+    files = [file for file in folder.iterdir() if file.is_file()]
+    return subprocess.run(["cat", "--", *files], capture_output=True, check=True).stdout
+
+
 def request(
     target: str | bytes = "/",
     *lines: str | bytes,

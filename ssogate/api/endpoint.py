@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Set
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from ssogate.api.access import CREDENTIALS, Access
@@ -63,7 +62,8 @@ ACTIONS = (
 )
 """What a role may allow."""
 
-_LOSABLE = frozenset({"createssotoken"})  # who loses a token asks for another
+# What is noted in one line, with whom the token is for: there are many of these calls.
+_TOLD = frozenset({"createssotoken"})
 _OWN = CREDENTIALS | {"action", "responsetype"}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}(\[[0-9]{0,3}\])?")
 
@@ -128,20 +128,13 @@ class Api:
         call = Call(asked, credential, by, int(self._clock()), request.environ)
         action = asked.text("action").lower()
         try:
-            with self._together(action):
-                answer = self._called(action, call)
-                self._note(action, call, "success")
+            answer = self._called(action, call)
         except Refused as refused:
             self._note(action, call, refused.message)
             raise
+        if action not in _TOLD:
+            self._note(action, call, "success")
         return answer
-
-    def _together(self, action: str) -> AbstractContextManager[object]:
-        """One transaction for a token and the line about the call: one to wait for instead of two.
-        The other actions look up much, or hash, and nobody should wait for that."""
-        if action in _LOSABLE:
-            return self._store.transaction(durable=False)
-        return nullcontext()
 
     def _called(self, action: str, call: Call) -> Answer:
         if not action:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from ssogate.api.call import Answer, Call, Function, Parameters, Refused
 from ssogate.directory.destinations import BASE_SCOPE, SCOPES, BadDestination, Destinations
-from ssogate.directory.sso_tokens import Reason, TokenRefused, owner_of, provision, redemption_url
+from ssogate.directory.sso_tokens import Reason, TokenRefused, provision, redemption_url
 from ssogate.errors import AccountInactive, WrongPassword
-from ssogate.model import Account, AccountStatus, LocalPath, User
+from ssogate.model import Account, AccountStatus, LocalPath, Standing, User
 from ssogate.names import canonical_name
 from ssogate.storage import Store
 
@@ -37,13 +37,12 @@ class Tokens:
         return {"CreateSsoToken": self.create, "ValidateLogin": self.validate_login}
 
     def create(self, call: Call) -> Answer:
-        account, user = self._whom(call.parameters)
+        standing = self._whom(call.parameters)
         scope, service, domain, target = self._where(call)
         try:
             token = provision(
                 self.store,
-                account=account,
-                user=user,
+                standing,
                 scope=scope,
                 service=service,
                 domain=domain,
@@ -54,7 +53,7 @@ class Tokens:
             )
         except TokenRefused as error:
             if error.reason is Reason.SWITCHED_OFF:
-                raise Refused(f"SSO authentication blocked for client {account.number}") from error
+                raise Refused(f"SSO authentication blocked for client {error.account}") from error
             raise _unprovisioned(error) from error
         return {"access_token": token, "redirect_url": redemption_url(self.origin, token)}
 
@@ -73,28 +72,28 @@ class Tokens:
         second = self.store.secrets.second_factor(user.identity.subject)
         return {"userid": user.number, "twoFactorEnabled": second != ""}
 
-    def _whom(self, asked: Parameters) -> tuple[Account, User]:
+    def _whom(self, asked: Parameters) -> Standing:
         client, number = asked.number("client_id"), asked.number("user_id")
         if client is None and number is None:
             raise Refused("A valid client_id or user_id is required")
-        account = self.store.accounts.get(client) if client is not None else None
-        if client is not None and account is None:
+        owner = self.store.memberships.owner(client) if client is not None else None
+        if client is not None and owner is None:
             raise Refused("Invalid client_id")
         if number is not None:
-            return self._user(number, account)
-        owner = owner_of(self.store, account) if account else None
-        if account is None or owner is None:
+            return self._user(number, owner.account if owner else None)
+        if owner is None or owner.user is None:
             raise _unprovisioned("the client has no owner")
-        return account, owner
+        return owner
 
-    def _user(self, number: int, account: Account | None) -> tuple[Account, User]:
+    def _user(self, number: int, account: Account | None) -> Standing:
         user = self.store.users.numbered(number)
         if user is None:
             raise Refused("Invalid user_id")
-        account = account or self._account_of(user)
-        if account and self.store.memberships.get(account.number, user.identity.subject):
-            return account, user
-        raise Refused("Invalid user_id for client")
+        account, subject = account or self._account_of(user), user.identity.subject
+        standing = self.store.memberships.standing(account.number, subject) if account else None
+        if standing is None or standing.membership is None:
+            raise Refused("Invalid user_id for client")
+        return standing
 
     def _account_of(self, user: User) -> Account | None:
         """One that is open, and the user's own, if there is such a one."""

@@ -18,7 +18,16 @@ from ssogate.crypto.random_secrets import digest
 from ssogate.directory.accounts import ACCOUNTS
 from ssogate.directory.activity import By, note
 from ssogate.http.redirects import HOME, local_path
-from ssogate.model import Account, AccountStatus, Domain, LocalPath, Service, Ticket, User
+from ssogate.model import (
+    Account,
+    AccountStatus,
+    Domain,
+    LocalPath,
+    Service,
+    Standing,
+    Ticket,
+    User,
+)
 from ssogate.storage import Store
 
 KIND = "sso"
@@ -65,9 +74,8 @@ class Grant:
 
 def provision(
     store: Store,
+    standing: Standing,
     *,
-    account: Account,
-    user: User,
     scope: str,
     service: int | None,
     domain: int | None,
@@ -76,18 +84,22 @@ def provision(
     by: By,
     now: int,
 ) -> str:
-    """Make a token and give it; `new_token` gives 160 random bits as 40 hex digits.
+    """Make a token for who stands so to an account, and give it; `new_token` gives 160 random bits
+    as 40 hex digits.
 
     Raises `TokenRefused`.
     """
-    who = user.identity
-    grant = Grant(who.subject, account.number, account.updated_at, scope, service, domain, target)
-    _judge(store, grant)  # before the lock that writers queue for: it is judged again at the end
+    account, subject = standing.account, standing.user.identity.subject if standing.user else ""
+    grant = Grant(subject, account.number, account.updated_at, scope, service, domain, target)
+    # Outside the lock that writers queue for: all is read and judged again when it is redeemed.
+    who = _judge(store, grant, standing).identity
     token, until = new_token(), now + LIFETIME
     key = digest(token)
     with store.transaction(durable=False):
-        store.tickets.put(Ticket(key, KIND, who.subject, _written(grant), until))
-        store.tickets.put(Ticket(digest(key), TRACE, "", str(account.number), until))
+        store.tickets.put(
+            Ticket(key, KIND, who.subject, _written(grant), until),
+            Ticket(digest(key), TRACE, "", str(account.number), until),
+        )
         text = f"{ACCOUNTS.name(account)}: user {who.canonical}, {scope or 'no scope'}"
         note(store, by, "sso-token.made", text, now)
     return token
@@ -98,22 +110,41 @@ def redemption_url(origin: str, token: str) -> str:
     return f"{origin}{REDEMPTION}?access_token={token}"
 
 
-def redeemable(store: Store, key: str, *, now: float) -> tuple[Ticket, User] | None:
-    """Give the ticket of a token, found by its digest, and the user whom it may sign in now; None
-    if nobody made such a token, or long ago. Spends nothing. Raises `TokenRefused`."""
+@dataclass(frozen=True, slots=True)
+class Redeemable:
+    """A token that may sign in `user` now."""
+
+    ticket: Ticket
+    grant: Grant
+    user: User
+
+
+def redeemable(store: Store, key: str, *, now: float) -> Redeemable | None:
+    """Find a token by its digest; None if nobody made such a token, or long ago. Spends nothing.
+    Raises `TokenRefused`."""
     ticket = store.tickets.get(key, KIND)
-    known = ticket or store.tickets.get(digest(key), TRACE)
-    if known is None:
-        return None
-    account = grant_of(ticket).account if ticket else int(known.data)
-    if now >= known.until:
-        raise TokenRefused(Reason.STALE, account)
     if ticket is None:
-        _judge_account(store, account)
-        raise TokenRefused(Reason.USER, account)
+        _refuse_trace(store, key, now)
+        return None
+    grant = grant_of(ticket)
+    if now >= ticket.until:
+        raise TokenRefused(Reason.STALE, grant.account)
     if store.one_time.is_spent(proof_key(key)):
-        raise TokenRefused(Reason.SPENT, account)
-    return ticket, _judge(store, grant_of(ticket))
+        raise TokenRefused(Reason.SPENT, grant.account)
+    standing = store.memberships.standing(grant.account, grant.subject)
+    return Redeemable(ticket, grant, _judge(store, grant, standing))
+
+
+def _refuse_trace(store: Store, key: str, now: float) -> None:
+    """Raise `TokenRefused` for a token of which only the trace is left."""
+    trace = store.tickets.get(digest(key), TRACE)
+    if trace is None:
+        return
+    account = int(trace.data)
+    if now >= trace.until:
+        raise TokenRefused(Reason.STALE, account)
+    _judge_account(store.accounts.get(account))
+    raise TokenRefused(Reason.USER, account)
 
 
 def proof_key(key: str) -> str:
@@ -142,30 +173,28 @@ def _written(grant: Grant) -> str:
     )
 
 
-def _judge(store: Store, grant: Grant) -> User:
+def _judge(store: Store, grant: Grant, standing: Standing | None) -> User:
     """In PROTOCOLS 2.4's order: what the activity log says of a token depends on it."""
-    account = _judge_account(store, grant.account)
+    _judge_account(standing.account if standing else None)
     if grant.service is not None and not _belongs(store.services.get(grant.service), grant):
         raise TokenRefused(Reason.SERVICE, grant.account)
     if grant.domain is not None and not _belongs(store.domains.get(grant.domain), grant):
         raise TokenRefused(Reason.DOMAIN, grant.account)
-    user = store.users.of(grant.subject)
-    member = store.memberships.get(grant.account, grant.subject)
-    administrator = store.administrators.get(grant.subject)  # who comes by a password alone
-    if user is None or not user.welcome or member is None or administrator:
+    # Administrators come by a password alone.
+    if standing is None or standing.membership is None or standing.administrator:
         raise TokenRefused(Reason.USER, grant.account)
-    if account is None or account.updated_at != grant.as_of:
+    if standing.user is None or not standing.user.welcome:
+        raise TokenRefused(Reason.USER, grant.account)
+    if standing.account.updated_at != grant.as_of:
         raise TokenRefused(Reason.STALE, grant.account)
-    return user
+    return standing.user
 
 
-def _judge_account(store: Store, number: int) -> Account | None:
-    account = store.accounts.get(number)
+def _judge_account(account: Account | None) -> None:
     if account and account.status is AccountStatus.CLOSED:
-        raise TokenRefused(Reason.CLOSED, number)
+        raise TokenRefused(Reason.CLOSED, account.number)
     if account and not account.allow_single_sign_on:
-        raise TokenRefused(Reason.SWITCHED_OFF, number)
-    return account
+        raise TokenRefused(Reason.SWITCHED_OFF, account.number)
 
 
 def _belongs(record: Service | Domain | None, grant: Grant) -> bool:
@@ -174,9 +203,8 @@ def _belongs(record: Service | Domain | None, grant: Grant) -> bool:
 
 def owner_of(store: Store, account: Account) -> User | None:
     """Give the user who owns an account, if it has an owner."""
-    members = store.memberships.listed(account=account.number)
-    owners = (store.users.of(member.subject) for member in members if member.owner)
-    return next(owners, None)
+    standing = store.memberships.owner(account.number)
+    return standing.user if standing else None
 
 
 def set_single_sign_on(store: Store, number: int, allowed: bool, *, by: By, now: int) -> Account:

@@ -15,6 +15,7 @@ from ssogate.model.directory import (
     Server,
     Service,
     ServiceStatus,
+    Standing,
     Ticket,
     User,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "SessionRecord",
     "SignIn",
     "SignOut",
+    "Standing",
     "Step",
     "Target",
     "Ticket",

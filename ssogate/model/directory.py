@@ -105,6 +105,17 @@ class Membership:
         return self.owner or self.permissions.issuperset(permissions)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An account, and how somebody stands to it: all in one look, so that it fits together."""
+
+    account: Account
+    user: User | None
+    membership: Membership | None
+    administrator: bool
+    """Whether the user is an administrator of the gate."""
+
+
 class Access(StrEnum):
     """Which administrators may sign in to a server (seed 002, "Server Permissions")."""
 

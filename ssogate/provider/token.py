@@ -26,7 +26,6 @@ from ssogate.directory.sso_tokens import (
     LIFETIME,
     Reason,
     TokenRefused,
-    owner_of,
     provision,
     redemption_url,
 )
@@ -35,7 +34,7 @@ from ssogate.http import environ as env
 from ssogate.http.form import sent_pairs
 from ssogate.http.log import log_refusal
 from ssogate.http.pages import PRIVATE_HEADERS
-from ssogate.model import Account, Client, Clock, Endpoint, GrantType, LocalPath, User
+from ssogate.model import Client, Clock, Endpoint, GrantType, LocalPath, Standing
 from ssogate.provider.client_authentication import authenticate, is_integration_link
 from ssogate.provider.errors import (
     InvalidRequest,
@@ -105,7 +104,7 @@ class TokenEndpoint:
     def _single_sign_on(
         self, client: Client, parameters: Mapping[str, str], by: By
     ) -> Mapping[str, object]:
-        account, user = self._holder(client)
+        owner = self._owner(client)
         scope = _destination(client, parameters.get("scope", ""))
         service, domain = _number(parameters, "service_id"), _number(parameters, "domain_id")
         if service is None and SCOPES[scope].needs == "service_id":
@@ -113,8 +112,7 @@ class TokenEndpoint:
         try:
             token = provision(
                 self.store,
-                account=account,
-                user=user,
+                owner,
                 scope=scope,
                 service=service,
                 domain=domain,
@@ -135,14 +133,13 @@ class TokenEndpoint:
             "redirect_url": redemption_url(self.origin, token),
         }
 
-    def _holder(self, client: Client) -> tuple[Account, User]:
-        """Give the account that the client speaks for, and its owner."""
+    def _owner(self, client: Client) -> Standing:
+        """Give the owner of the account that the client speaks for."""
         service = self.store.services.get(client.service) if client.service else None
-        account = self.store.accounts.get(service.account) if service else None
-        owner = owner_of(self.store, account) if account else None
-        if client.grant is not GrantType.SINGLE_SIGN_ON or account is None or owner is None:
+        owner = self.store.memberships.owner(service.account) if service else None
+        if client.grant is not GrantType.SINGLE_SIGN_ON or owner is None or owner.user is None:
             raise UnauthorizedClient(detail="another grant's client, or no owner to sign in")
-        return account, owner
+        return owner
 
     def _target(self, scope: str, service: int | None, domain: int | None) -> LocalPath:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import bindparam, or_, select
@@ -11,7 +10,7 @@ from sqlalchemy import bindparam, or_, select
 from ssogate.model import Activity
 from ssogate.storage import schema
 from ssogate.storage.database import Database
-from ssogate.storage.writing import PAGE_ROWS, insert
+from ssogate.storage.writing import PAGE_ROWS, insert, rows_of
 
 _table = schema.activity
 
@@ -28,14 +27,14 @@ class ActivityLog:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._put = insert(database, _table)
+        self._put, self._row = insert(database, _table), rows_of(_table)
 
     def last(self) -> Activity | None:
         rows = self._database.rows(self._last)
         return Activity(*rows[0]) if rows else None
 
     def put(self, line: Activity) -> None:
-        self._database.write(self._put, asdict(line))
+        self._database.write(self._put, self._row(line))
 
     def listed(self, *, after: int = 0) -> Iterator[Activity]:
         page: Sequence[Any] = self._database.rows(self._page, {"after": after})

@@ -23,6 +23,7 @@ from ssogate.model import (
     Server,
     Service,
     SessionRecord,
+    Standing,
     Ticket,
     User,
 )
@@ -46,8 +47,8 @@ class OneTime(Protocol):
 class Tickets(Protocol):
     """What was begun and may be finished once. Expiry is judged by the caller."""
 
-    def put(self, ticket: Ticket) -> None:
-        """Store a ticket, and drop some that are too old."""
+    def put(self, *tickets: Ticket) -> None:
+        """Store tickets, all or none, and drop some that are too old."""
 
     def get(self, key: str, kind: str) -> Ticket | None: ...
 
@@ -223,6 +224,13 @@ class Memberships(Protocol):
     """Who may act for which account."""
 
     def get(self, account: int, subject: str) -> Membership | None: ...
+
+    def standing(self, account: int, subject: str) -> Standing | None:
+        """Give the account of this number and how the user stands to it, in one look; None if there
+        is no such account."""
+
+    def owner(self, account: int) -> Standing | None:
+        """Likewise with the account's owner, if it has one."""
 
     def put(self, membership: Membership) -> None:
         """Store or replace. An account's new owner takes the place of the old one, who keeps the

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, Executable, Row
@@ -35,6 +35,10 @@ class Database(ABC):
     def connected(self) -> AbstractContextManager[Connection]:
         """Give a connection that is in no transaction."""
 
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait until it is this writer's turn, where the engine does not see to it at `begin`."""
+        return nullcontext()
+
     @abstractmethod
     def begin(self, connection: Connection, *, durable: bool) -> None:
         """Begin a transaction in which this is the only writer. `durable`: its commit waits until
@@ -54,7 +58,7 @@ class Database(ABC):
         if current is not None:
             yield current
             return
-        with self.connected() as connection:
+        with self.connected() as connection, self.turn():
             with translated():
                 self.begin(connection, durable=durable)
             self._local.transaction, self._local.change = connection, None

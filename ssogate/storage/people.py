@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, exists, select, update
 
-from ssogate.model import AccountStatus, Administrator, Identity, Membership, User
+from ssogate.model import (
+    Account,
+    AccountStatus,
+    Administrator,
+    Identity,
+    Membership,
+    Standing,
+    User,
+)
 from ssogate.names import canonical_email
 from ssogate.storage import schema
 from ssogate.storage.database import Database
-from ssogate.storage.writing import PAGE_ROWS, insert
+from ssogate.storage.writing import PAGE_ROWS, insert, rows_of
 
 _users, _accounts = schema.users, schema.accounts
 _members, _others = schema.memberships, schema.memberships.alias("others")
@@ -37,8 +46,10 @@ _REST = tuple(
     _users.c[name]
     for name in ("active", "source", "created_at", "updated_at", "external_id", "number")
 )
-_USER = select(*IDENTITY, *_REST, _CLOSED.label("closed"))
-_numbers = schema.numbers
+_WHOLE_USER = (*IDENTITY, *_REST, _CLOSED.label("closed"))
+_USER = select(*_WHOLE_USER)
+_ACCOUNT = tuple(_accounts.c[field.name] for field in fields(Account))
+_numbers, _administrators = schema.numbers, schema.administrators
 
 
 class Users:
@@ -172,11 +183,43 @@ def _new(row: Mapping[str, Any]) -> dict[str, Any]:
     return {f"new_{name}": value for name, value in row.items()}
 
 
+def _standing(row: Sequence[Any]) -> Standing:
+    *found, administrator = row
+    account, member, who = _split(found, len(_ACCOUNT), len(_members.c))
+    return Standing(
+        account=Account(*account),
+        user=None if who[0] is None else _user(who),
+        membership=None if member[0] is None else Membership(*member),
+        administrator=administrator is not None,
+    )
+
+
+def _split(row: Sequence[Any], *sizes: int) -> Iterator[Sequence[Any]]:
+    """Cut a row into pieces of these sizes, and what is left."""
+    for size in sizes:
+        yield row[:size]
+        row = row[size:]
+    yield row
+
+
 def _comparable(email: str) -> str:
     try:
         return canonical_email(email)
     except ValueError:  # nobody can sign in by such an address
         return ""
+
+
+def _stand(which: ColumnElement[bool], who: ColumnElement[Any]) -> Select[Any]:
+    """Read an account with the membership for which `which` holds and the user with this subject,
+    where there are such."""
+    return (
+        select(*_ACCOUNT, *_members.c, *_WHOLE_USER, _administrators.c.subject)
+        .select_from(_accounts)
+        .outerjoin(_members, and_(_members.c.account == _accounts.c.number, which))
+        .outerjoin(_users, _users.c.subject == who)
+        .outerjoin(_administrators, _administrators.c.subject == who)
+        .where(_accounts.c.number == bindparam("account"))
+    )
 
 
 class Memberships:
@@ -186,6 +229,8 @@ class Memberships:
     _delete = delete(_members).where(
         _members.c.account == bindparam("account"), _members.c.subject == bindparam("of")
     )
+    _standing = _stand(_members.c.subject == bindparam("of"), bindparam("of"))
+    _owner = _stand(_members.c.owner, _members.c.subject)
     _ordered = select(_members).order_by(
         _members.c.account, _members.c.owner.desc(), _members.c.subject
     )
@@ -204,7 +249,7 @@ class Memberships:
     )
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database, self._row = database, rows_of(_members)
         added = insert(database, _members)
         self._put = added.on_conflict_do_update(
             index_elements=["account", "subject"],
@@ -215,12 +260,19 @@ class Memberships:
         rows = self._database.rows(self._get, {"account": account, "of": subject})
         return Membership(*rows[0]) if rows else None
 
+    def standing(self, account: int, subject: str) -> Standing | None:
+        rows = self._database.rows(self._standing, {"account": account, "of": subject})
+        return _standing(rows[0]) if rows else None
+
+    def owner(self, account: int) -> Standing | None:
+        rows = self._database.rows(self._owner, {"account": account})
+        return _standing(rows[0]) if rows else None
+
     def put(self, membership: Membership) -> None:
         with self._database.transaction():
             if membership.owner:
                 self._database.write(self._demote, {"of": membership.account})
-            row = {column.name: getattr(membership, column.name) for column in _members.c}
-            self._database.change(self._put, row)
+            self._database.change(self._put, self._row(membership))
 
     def delete(self, account: int, subject: str) -> bool:
         return self._database.change(self._delete, {"account": account, "of": subject}) == 1
@@ -232,13 +284,13 @@ class Memberships:
 
 
 class Administrators:
-    _table = schema.administrators
+    _table = _administrators
     _all = select(_table).order_by(_table.c.created_at, _table.c.subject)
     _get = select(_table).where(_table.c.subject == bindparam("of"))
     _delete = delete(_table).where(_table.c.subject == bindparam("of"))
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database, self._row = database, rows_of(self._table)
         added = insert(database, self._table)
         self._put = added.on_conflict_do_update(
             index_elements=["subject"], set_={"role_groups": added.excluded.role_groups}
@@ -249,8 +301,7 @@ class Administrators:
         return Administrator(*rows[0]) if rows else None
 
     def put(self, administrator: Administrator) -> None:
-        names = (column.name for column in self._table.c)
-        self._database.write(self._put, {name: getattr(administrator, name) for name in names})
+        self._database.write(self._put, self._row(administrator))
 
     def delete(self, subject: str) -> bool:
         return self._database.change(self._delete, {"of": subject}) == 1

@@ -1,8 +1,8 @@
 """The default engine: one SQLite file in WAL mode, shared by all worker processes of a machine.
 
 Strategy: a connection a thread, opened when the thread first asks and never carried over a fork;
-writers in `BEGIN IMMEDIATE`, so that two of them queue instead of failing half-way. `synchronous`
-is FULL: what was acknowledged survives a power cut (3 500 sign-ins a second are enough for us).
+writers in `BEGIN IMMEDIATE`, so that two of them queue (`turns`) instead of failing half-way.
+`synchronous` is FULL: what was acknowledged survives a power cut.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sqlite3
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ssogate.errors import StoreFailure
 from ssogate.storage.changes import Changes
 from ssogate.storage.database import Database, translated
 from ssogate.storage.migrations import HEAD, is_current, migrate
+from ssogate.storage.turns import Turns
 
 BUSY_SECONDS = 5.0  # how long a writer waits for another before it gives up
 
@@ -63,17 +64,19 @@ class SQLiteDatabase(Database):
                 connection = self._local.connection = self._engine.connect()
             self._local.file = file
         if self._local.__dict__.pop("hasty", False):
-            connection.exec_driver_sql("PRAGMA synchronous = FULL")
-            connection.commit()
+            _driver(connection).execute("PRAGMA synchronous = FULL")
         try:
             yield connection
         finally:
             if connection.in_transaction():  # SQLAlchemy's own view, after an error
                 connection.rollback()
 
+    def turn(self) -> AbstractContextManager[None]:
+        return self._turns.turn()
+
     def begin(self, connection: Connection, *, durable: bool) -> None:
         if not durable:
-            connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
+            _driver(connection).execute("PRAGMA synchronous = NORMAL")
             self._local.hasty = True
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
@@ -103,7 +106,8 @@ class SQLiteDatabase(Database):
 
     def _create(self) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._changes = Changes(self._path.with_name(f"{self._path.name}-changes"))
+        beside = self._path.with_name(f"{self._path.name}-changes")
+        self._changes, self._turns = Changes(beside), Turns(beside)
         # Only a new file is opened here: closing a second descriptor of one that is in use would
         # drop this process's locks on it (POSIX), and another process could take its WAL away.
         with suppress(FileExistsError):
@@ -135,7 +139,7 @@ class SQLiteDatabase(Database):
     def _use_wal(self, connection: Connection) -> None:
         """Switch a new file to WAL. SQLite does not wait here as elsewhere for another process
         that does the same."""
-        driver: Any = connection.connection.driver_connection
+        driver = _driver(connection)
         deadline = time.monotonic() + BUSY_SECONDS
         while driver.execute("PRAGMA journal_mode").fetchone() != ("wal",):
             try:
@@ -144,6 +148,10 @@ class SQLiteDatabase(Database):
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.01)
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection
 
 
 def _close_before_fork(database: weakref.ref[SQLiteDatabase]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, astuple
 from typing import Any
 
 from sqlalchemy import Select, bindparam, case, delete, select, update
@@ -12,7 +11,7 @@ from ssogate.model import Clock, Identity, SessionRecord, Ticket
 from ssogate.storage import schema
 from ssogate.storage.database import Database
 from ssogate.storage.people import IDENTITY, WELCOME, identity
-from ssogate.storage.writing import PURGE_ROWS, insert, purge
+from ssogate.storage.writing import Purge, insert, rows_of
 
 # Spent marks outlive their links by a day: a clock that is set back must not revive one.
 KEEP_SPENT = 86_400  # seconds
@@ -22,14 +21,14 @@ class OneTime:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
         self._spend = insert(database, schema.spent).on_conflict_do_nothing()
-        self._purge = purge(schema.spent, "until")
+        self._purge = Purge(database, schema.spent, schema.spent.c.until < bindparam("limit"))
         self._find = select(schema.spent.c.key).where(schema.spent.c.key == bindparam("of"))
 
     def is_spent(self, key: str) -> bool:
         return bool(self._database.rows(self._find, {"of": key}))
 
     def spend(self, key: str, *, until: int) -> bool:
-        self._database.write(self._purge, {"limit": int(self._clock()) - KEEP_SPENT})
+        self._purge(limit=int(self._clock()) - KEEP_SPENT)
         return self._database.write(self._spend, {"key": key, "until": until}) == 1
 
 
@@ -39,15 +38,15 @@ class Tickets:
     )
     _get = select(schema.tickets).where(_of)
     _take = delete(schema.tickets).where(_of).returning(schema.tickets)
-    _purge = purge(schema.tickets, "until")
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
-        self._put = insert(database, schema.tickets)
+        self._put, self._row = insert(database, schema.tickets), rows_of(schema.tickets)
+        self._purge = Purge(database, schema.tickets, schema.tickets.c.until < bindparam("limit"))
 
-    def put(self, ticket: Ticket) -> None:
-        self._database.write(self._purge, {"limit": int(self._clock())})
-        self._database.write(self._put, asdict(ticket))
+    def put(self, *tickets: Ticket) -> None:
+        self._purge(limit=int(self._clock()))
+        self._database.write(self._put, [*map(self._row, tickets)])
 
     def get(self, key: str, kind: str) -> Ticket | None:
         rows = self._database.rows(self._get, {"of": key, "of_kind": kind})
@@ -68,10 +67,10 @@ class Counters:
         .where((_table.c.key == bindparam("of")) & (_table.c.number > 0))
         .values(number=_table.c.number - 1)
     )
-    _purge = purge(_table, "until")
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._purge = Purge(database, self._table, self._table.c.until < bindparam("limit"))
         begun = insert(database, self._table)
         self._count = begun.on_conflict_do_update(
             index_elements=["key"],
@@ -83,7 +82,7 @@ class Counters:
 
     def count(self, key: str, *, now: int, window: int) -> int:
         with self._database.transaction():
-            self._database.write(self._purge, {"limit": now})
+            self._purge(limit=now)
             values = {"key": key, "number": 1, "until": now + window, "at": now}
             number: int = self._database.rows(self._count, values)[0].number
         return number
@@ -125,18 +124,21 @@ class Sessions:
         )
     )
     _listed = _OWNED.order_by(_table.c.opened_at.desc(), _table.c.key)
+    _ended = (_table.c.expires_at <= bindparam("expired_at")) | (
+        _table.c.seen_at <= bindparam("idle_since")
+    )
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._put = insert(database, self._table)
+        self._put, self._row = insert(database, self._table), rows_of(self._table)
+        self._purge = Purge(database, self._table, self._ended)
 
     def get(self, key: str) -> tuple[SessionRecord, Identity] | None:
         rows = self._database.rows(self._get, {"of": key})
         return _owned(rows[0]) if rows else None
 
     def put(self, record: SessionRecord) -> None:
-        names = (column.name for column in _SESSION)
-        self._database.write(self._put, dict(zip(names, astuple(record), strict=True)))
+        self._database.write(self._put, self._row(record))
 
     def touch(self, key: str, seen_at: int) -> None:
         self._database.write(self._touch, {"of": key, "at": seen_at})
@@ -156,11 +158,7 @@ class Sessions:
         return self._database.change(self._delete_surplus, {"of": subject, "most": most})
 
     def purge(self, *, expired_at: int, idle_since: int) -> int:
-        ended = select(self._table.c.key).where(
-            (self._table.c.expires_at <= expired_at) | (self._table.c.seen_at <= idle_since)
-        )
-        few = ended.limit(PURGE_ROWS)
-        return self._database.write(delete(self._table).where(self._table.c.key.in_(few)))
+        return self._purge(expired_at=expired_at, idle_since=idle_since)
 
     def listed(self, subject: str | None = None) -> list[tuple[SessionRecord, Identity]]:
         statement: Select[Any] = self._listed

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Delete, Table, bindparam, delete, select
+from sqlalchemy import ColumnElement, Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ssogate.storage.database import Database
@@ -25,7 +26,27 @@ def insert(database: Database, table: Table) -> sqlite.Insert:
     return made
 
 
-def purge(table: Table, column: str) -> Delete:
-    """Give a DELETE of some rows whose `column` is below the parameter `limit`."""
-    few = select(table.c.key).where(table.c[column] < bindparam("limit")).limit(PURGE_ROWS)
-    return delete(table).where(table.c.key.in_(few))
+class Purge:
+    """Drops rows of `table` for which `over` holds: some at a time, as often as there may be more,
+    and otherwise once for each value of its parameters, which are moments in whole seconds."""
+
+    def __init__(self, database: Database, table: Table, over: ColumnElement[bool]) -> None:
+        few = select(table.c.key).where(over).limit(PURGE_ROWS)
+        self._database, self._statement = database, delete(table).where(table.c.key.in_(few))
+        self._swept: Mapping[str, int] = {}
+
+    def __call__(self, **at: int) -> int:
+        """Give the number of dropped rows, at most `PURGE_ROWS`."""
+        if at == self._swept:
+            return 0
+        dropped = self._database.write(self._statement, at)
+        if dropped < PURGE_ROWS:
+            self._swept = at
+        return dropped
+
+
+def rows_of(table: Table) -> Callable[[object], dict[str, Any]]:
+    """Give what turns a record into a row of a table whose columns bear its fields' names."""
+    names = tuple(column.name for column in table.c)
+    read = attrgetter(*names)
+    return lambda record: dict(zip(names, read(record), strict=True))

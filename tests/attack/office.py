@@ -37,6 +37,7 @@ from ssogate.model import (
 from ssogate.storage import Store
 from tests.attack.house import FORM, House, house_at
 from tests.attack.stage import GTHREAD, HOST
+from tests.directory.making import standing
 from tests.gate import SENDER
 from tests.servers import Answer, ask, request
 
@@ -195,8 +196,7 @@ class Office:
             return [
                 provision(
                     self.store,
-                    account=customer.account,
-                    user=customer.user,
+                    standing(self.store, customer.account, customer.user),
                     scope="",
                     service=None,
                     domain=None,

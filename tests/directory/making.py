@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ssogate.directory import ACCOUNTS, By, add_user
 from ssogate.directory.accounts import set_member
-from ssogate.model import Account, AccountStatus, Membership, Permission, User
+from ssogate.model import Account, AccountStatus, Membership, Permission, Standing, User
 from ssogate.storage import Store
 from tests.storage.making import NOW, record
 
@@ -43,3 +43,9 @@ def member(
 ) -> None:
     membership = Membership(account.number, user.identity.subject, owner, frozenset(permissions))
     set_member(store, membership, by=SUE, now=NOW)
+
+
+def standing(store: Store, account: Account, user: User) -> Standing:
+    found = store.memberships.standing(account.number, user.identity.subject)
+    assert found
+    return found

@@ -37,7 +37,7 @@ from ssogate.model import (
     User,
 )
 from ssogate.storage import SQLiteStore
-from tests.directory.making import SUE, customer, member, person, texts
+from tests.directory.making import SUE, customer, member, person, standing, texts
 from tests.storage.making import NOW
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
@@ -82,8 +82,7 @@ class Acme:
     def token(self, user: User | None = None, **given: int | None) -> str:
         return provision(
             self.store,
-            account=self.account,
-            user=user or self.joe,
+            standing(self.store, self.account, user or self.joe),
             scope="clientarea:services",
             service=given.get("service"),
             domain=given.get("domain"),
@@ -97,8 +96,8 @@ class Acme:
         """The ticket, if its token is Joe's and may be redeemed."""
         found = redeemable(self.store, digest(TOKEN), now=NOW + passed)
         assert found
-        assert found[1] == self.joe
-        return found[0]
+        assert found.user == self.joe
+        return found.ticket
 
 
 @pytest.fixture
@@ -281,23 +280,24 @@ def test_a_user_who_is_no_member_gets_no_token(acme: Acme) -> None:
     assert refused.value.reason is Reason.USER
 
 
-def test_a_token_for_an_account_that_changed_meanwhile_is_not_made(acme: Acme) -> None:
-    stale = acme.account
+def test_a_token_for_an_account_that_changed_meanwhile_is_born_dead(acme: Acme) -> None:
+    stale = standing(acme.store, acme.account, acme.joe)
     acme.change(company="Acme Ltd")
 
+    provision(
+        acme.store,
+        stale,
+        scope="",
+        service=None,
+        domain=None,
+        target=LocalPath("/"),
+        new_token=lambda: TOKEN,
+        by=SUE,
+        now=NOW,
+    )
+
     with pytest.raises(TokenRefused) as refused:
-        provision(
-            acme.store,
-            account=stale,
-            user=acme.joe,
-            scope="",
-            service=None,
-            domain=None,
-            target=LocalPath("/"),
-            new_token=lambda: TOKEN,
-            by=SUE,
-            now=NOW,
-        )
+        acme.redeemed()
     assert refused.value.reason is Reason.STALE
 
 
@@ -376,8 +376,7 @@ def test_tokens_of_many_are_told_apart(acme: Acme) -> None:
     made = [
         provision(
             acme.store,
-            account=acme.account,
-            user=user,
+            standing(acme.store, acme.account, user),
             scope="",
             service=None,
             domain=None,
@@ -390,4 +389,4 @@ def test_tokens_of_many_are_told_apart(acme: Acme) -> None:
     ]
     found = [redeemable(acme.store, digest(token), now=NOW) for token in made]
 
-    assert [user for it in found if it for user in it[1:]] == [acme.joe, ann]
+    assert [it.user for it in found if it] == [acme.joe, ann]

@@ -26,7 +26,7 @@ from ssogate.login.sso_token import SsoToken, SsoTokenSettings
 from ssogate.middleware.endpoints import Endpoints
 from ssogate.middleware.sessions import Sessions
 from ssogate.model import Account, AccountStatus, LocalPath, Service, ServiceStatus, User
-from tests.directory.making import SUE, customer, member, person
+from tests.directory.making import SUE, customer, member, person, standing
 from tests.login.making import Browser, code, hidden_fields
 from tests.sessions.making import make_keeper
 from tests.storage.making import NOW, Hands, user
@@ -79,8 +79,7 @@ class Gate:
     def token(self, token: str, account: Account, user: User, *, target: str = TARGET) -> None:
         provision(
             self.store,
-            account=account,
-            user=user,
+            standing(self.store, account, user),
             scope="clientarea:profile",
             service=self.service.number if account == self.acme else None,
             domain=None,

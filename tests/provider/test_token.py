@@ -10,7 +10,7 @@ import pytest
 from ssogate.crypto.random_secrets import digest
 from ssogate.directory import ACCOUNTS, DOMAINS, SERVICES, change_user
 from ssogate.directory.accounts import remove_member
-from ssogate.directory.sso_tokens import grant_of, redeemable
+from ssogate.directory.sso_tokens import redeemable
 from ssogate.errors import StoreFailure
 from ssogate.model import AccountStatus, Domain, DomainStatus, GrantType, LocalPath
 from tests.directory.making import SUE, texts
@@ -23,9 +23,8 @@ TOKEN = f"{1:040x}"
 def target(panel: Panel, token: str = TOKEN) -> LocalPath:
     found = redeemable(panel.store, digest(token), now=NOW)
     assert found
-    ticket, user = found
-    assert user == panel.joe
-    return grant_of(ticket).target
+    assert found.user == panel.joe
+    return found.grant.target
 
 
 def test_a_client_gets_a_token_for_its_accounts_owner(panel: Panel) -> None:

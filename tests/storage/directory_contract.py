@@ -26,6 +26,7 @@ from ssogate.model import (
     Server,
     Service,
     ServiceStatus,
+    Standing,
     Ticket,
     User,
 )
@@ -100,11 +101,11 @@ class DirectoryContract:
         assert store.tickets.get("k1", "x") is None
         assert store.tickets.get("k2", "x")
 
-    def test_old_tickets_go_when_a_new_one_comes(self, store: Store) -> None:
-        for number in range(3):
-            store.tickets.put(Ticket(f"k{number}", "x", "s", "{}", NOW - 1 + number))
+    def test_old_tickets_go_when_a_new_one_comes(self, store: Store, reopen: Reopen) -> None:
+        store.tickets.put(*(Ticket(f"k{n}", "x", "s", "{}", NOW - 1 + n) for n in range(3)))
 
-        store.tickets.put(Ticket("k3", "x", "s", "{}", NOW))
+        # Of another process: this one has looked in this second.
+        reopen().tickets.put(Ticket("k3", "x", "s", "{}", NOW))
 
         assert store.tickets.get("k0", "x") is None
         assert store.tickets.get("k1", "x")
@@ -294,6 +295,36 @@ class DirectoryContract:
             assert store.secrets.knows_device(joe, f"d{number:02}")
 
     # --- Accounts and what they have ----------------------------------------------------------
+
+    def test_how_somebody_stands_to_an_account_is_one_look(self, store: Store) -> None:
+        joe, ann, sue = (known(store, name) for name in ("joe", "ann", "sue"))
+        acme = store.accounts.add(ACME)
+        owner = Membership(acme.number, joe.identity.subject, owner=True)
+        member = Membership(
+            acme.number, ann.identity.subject, permissions=frozenset({Permission.PRODUCTS})
+        )
+        store.memberships.put(owner)
+        store.memberships.put(member)
+        store.administrators.put(Administrator(ann.identity.subject, frozenset(), NOW))
+
+        def standing(user: User, number: int = acme.number) -> Standing | None:
+            return store.memberships.standing(number, user.identity.subject)
+
+        assert standing(joe) == Standing(acme, joe, owner, administrator=False)
+        assert store.memberships.owner(acme.number) == standing(joe)
+        assert standing(ann) == Standing(acme, ann, member, administrator=True)
+        assert standing(sue) == Standing(acme, sue, None, administrator=False)
+        assert standing(joe, 99) is store.memberships.owner(99) is None
+
+        store.accounts.update(replace(acme, status=AccountStatus.CLOSED))
+        closed = standing(joe)
+        assert closed
+        assert closed.user
+        assert not closed.user.welcome
+        store.users.delete(joe.identity.subject)
+        ownerless = store.memberships.owner(acme.number)
+        assert ownerless
+        assert (ownerless.user, ownerless.membership) == (None, None)
 
     def test_records_are_kept_as_they_are(self, store: Store) -> None:
         account = store.accounts.add(ACME)

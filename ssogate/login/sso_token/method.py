@@ -21,6 +21,7 @@ from ssogate.directory.sso_tokens import (
     LIFETIME,
     REDEMPTION,
     Reason,
+    Redeemable,
     TokenRefused,
     grant_of,
     proof_key,
@@ -44,7 +45,6 @@ from ssogate.model import (
     Session,
     SignIn,
     Ticket,
-    User,
 )
 from ssogate.storage import Store
 
@@ -98,24 +98,24 @@ class SsoToken:
         key, session = digest(token), env.session(request.environ)
         if session and session.record.proof == proof_key(key):
             return self._again(key)
-        ticket, user = self._judged(key, session, request)
-        if session and not _may_replace(session, ticket, confirmed):
-            return self._ask_first(request, session, ticket, token, user)
-        return self._sign_in(ticket, user)
+        found = self._judged(key, session, request)
+        if session and not _may_replace(session, found.ticket, confirmed):
+            return self._ask_first(request, session, found, token)
+        return self._sign_in(found)
 
     def _again(self, key: str) -> LocalPath:
         """Where the browser goes that this very token let in: it was reloaded, or went back."""
         ticket = self.store.tickets.get(key, KIND)  # a minute later it may be swept away
         return grant_of(ticket).target if ticket else LocalPath(self.settings.base)
 
-    def _judged(self, key: str, session: Session | None, request: Request) -> tuple[Ticket, User]:
+    def _judged(self, key: str, session: Session | None, request: Request) -> Redeemable:
         try:
             return self._redeemable(key)
         except TokenRefused as refused:
             self._tell(refused, key, session, request)
             raise SsoTokenRefused(str(refused)) from refused
 
-    def _redeemable(self, key: str) -> tuple[Ticket, User]:
+    def _redeemable(self, key: str) -> Redeemable:
         found = redeemable(self.store, key, now=self.clock())
         if found is None:
             raise SsoTokenRefused("no such token, or one of long ago")
@@ -142,27 +142,27 @@ class SsoToken:
                 by = By("gate", str(env.client(request.environ) or ""))
                 note(self.store, by, "sso-token.refused", words.format(refused.account), now)
 
-    def _sign_in(self, ticket: Ticket, user: User) -> SignIn:
-        who = user.identity
+    def _sign_in(self, found: Redeemable) -> SignIn:
+        who, ticket = found.user.identity, found.ticket
         return SignIn(
             method=self.settings.name,
             assertion=Assertion(who.username, who.name, who.email),
             enrolment=Enrolment(source="", update=False, shared=True),
-            return_to=grant_of(ticket).target,
+            return_to=found.grant.target,
             proof=Proof(proof_key(ticket.key), ticket.until),
             complete=self.settings.satisfies_second_factor,
             still=partial(self._look_again, ticket.key),
         )
 
     def _ask_first(
-        self, request: Request, session: Session, ticket: Ticket, token: str, other: User
+        self, request: Request, session: Session, found: Redeemable, token: str
     ) -> Response:
-        fields = {"access_token": token, "confirm": _confirmation(session, ticket)}
+        fields = {"access_token": token, "confirm": _confirmation(session, found.ticket)}
         return page(
             request.environ,
             "confirm.html",
             current=session.identity.username,
-            other=other.identity.username,
+            other=found.user.identity.username,
             action=REDEMPTION,
             fields=fields.items(),
             stay=self.settings.base,
