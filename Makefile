@@ -47,7 +47,8 @@ fuzz: $(VENV)/.test ## send a million broken requests to a running gate (some 15
 	  tests/attack/test_fuzz.py
 
 bench: $(VENV)/.test ## measure the gate against its upstream and a bare gunicorn
-	@exec $(BIN)/python bench/run.py
+	@$(BIN)/python bench/run.py
+	@$(BIN)/python bench/tokens.py
 
 pins: ## choose the versions anew: requirements/*.in -> *.txt (needs uv; UPGRADE=--upgrade)
 	@for name in run test; do \
