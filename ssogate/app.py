@@ -60,6 +60,7 @@ from ssogate.portal import (
     PersonalPage,
     SecondFactorPage,
     SignOutPage,
+    SwitchForm,
     SwitchPage,
 )
 from ssogate.provider import TokenEndpoint
@@ -176,6 +177,7 @@ def doors(gate: Gate) -> Doors:
     )
     personal = _personal(gate, passwords, second_factor)
     door = Door(store, chooser.challenge_url, port)
+    client_area = _client_area(gate, door)
     return Doors(
         endpoints={
             HEALTH: health,
@@ -185,10 +187,19 @@ def doors(gate: Gate) -> Doors:
             **SignOutPage(SIGNED_OUT, port).endpoints(),
             **door.endpoints(personal),
             **_programs(gate, passwords),
+            **client_area,
         },
         challenge_url=chooser.challenge_url,
-        pages=frozenset(personal),
+        pages=frozenset((*personal, *client_area)),
     )
+
+
+def _client_area(gate: Gate, door: Door) -> Mapping[str, Endpoint]:
+    """What is the gate's at the gated app's own addresses."""
+    tokens = gate.loaded.sso_token
+    if tokens is None:
+        return {}
+    return SwitchForm(SwitchPage(gate.store, gate.clock), door, tokens.base).endpoints()
 
 
 def _programs(gate: Gate, password: Password | None) -> Mapping[str, Endpoint]:

@@ -7,6 +7,7 @@ like.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BytesIO
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl
 
@@ -37,6 +38,20 @@ def form_pairs(request: Request) -> list[tuple[str, str]]:
     """
     length = body_length(request.environ)
     return _pairs(_body(request, length)) if request.mimetype == _FORM else []
+
+
+def peeked_pairs(request: Request) -> list[tuple[str, str]]:
+    """Give the decoded pairs of a form-encoded body, and put the body back for whoever reads it
+    next. A body in chunks, or one that is too large for a form of ours, has none.
+
+    Raises `InvalidParameter`, `BadBody`, and what `body_length` raises.
+    """
+    length = body_length(request.environ)
+    if request.mimetype != _FORM or not isinstance(length, int) or length > MAX_FORM:
+        return []
+    raw = _body(request, length)
+    request.environ["wsgi.input"] = BytesIO(raw)
+    return _pairs(raw)
 
 
 def sent_pairs(request: Request) -> list[tuple[str, str]]:

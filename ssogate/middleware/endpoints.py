@@ -56,7 +56,7 @@ class Endpoints:
         try:
             if endpoint is None:
                 raise NoRoute
-            response = self._reply(environ, endpoint)
+            response = self._reply(environ, endpoint) or self.app
         except GateError as error:
             # Who follows a link is a person, whatever the program calls itself.
             by_link = environ["REQUEST_METHOD"] != "POST" and not prefers_json(environ)
@@ -66,7 +66,7 @@ class Endpoints:
             response = refusal(error, environ, rule=rule, as_page=as_page)
         return response(environ, start_response)
 
-    def _reply(self, environ: WSGIEnvironment, endpoint: Endpoint) -> WSGIApplication:
+    def _reply(self, environ: WSGIEnvironment, endpoint: Endpoint) -> WSGIApplication | None:
         try:
             reply = endpoint(Request(environ))
         except StoreFailure as error:

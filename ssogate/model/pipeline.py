@@ -194,8 +194,9 @@ class SignOut:
 Reply: TypeAlias = "Response | LocalPath | SignIn | SignOut"
 """What an endpoint answers; a `LocalPath` is where the visitor is sent on to."""
 
-Endpoint = Callable[["Request"], Reply]
-"""What answers one of the gate's own addresses: it returns data and touches no session."""
+Endpoint: TypeAlias = "Callable[[Request], Reply | None]"
+"""What answers one of the gate's own addresses: it returns data and touches no session. At an
+address that is the gated app's, too, None means that the request is the app's, as it came."""
 
 
 class LoginMethod(Protocol):

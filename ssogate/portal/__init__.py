@@ -8,7 +8,7 @@ from ssogate.portal.account import AccountPage, SignOutPage
 from ssogate.portal.door import ACCOUNT, SIGN_OUT, Door, Passwords, PersonalPage
 from ssogate.portal.password import PasswordPage
 from ssogate.portal.second_factor import SecondFactorPage
-from ssogate.portal.switch import SwitchPage
+from ssogate.portal.switch import SwitchForm, SwitchPage
 
 __all__ = [
     "ACCOUNT",
@@ -20,5 +20,6 @@ __all__ = [
     "PersonalPage",
     "SecondFactorPage",
     "SignOutPage",
+    "SwitchForm",
     "SwitchPage",
 ]

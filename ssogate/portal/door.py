@@ -73,14 +73,28 @@ class Door:
         posted = request.method == "POST"
         if posted:
             check_same_origin(request.environ, public_port=self.public_port)
+        visitor = self.visitor(request)
+        if visitor:
+            return page(request, visitor)
+        if posted:
+            raise SignInRequired
+        return redirect(self.challenge_url(LocalPath(path)))
+
+    def visitor(self, request: Request) -> Visitor | None:
+        """Give who is signed in: not as the session was found, a moment ago, but as it is in the
+        store."""
         session = env.session(request.environ)
-        # Not as the session was found, a moment ago: as it is in the store.
         user = self.store.users.of(session.identity.subject) if session else None
-        if session is None or user is None or not user.welcome:
-            if posted:
-                raise SignInRequired
-            return redirect(self.challenge_url(LocalPath(path)))
-        return page(request, Visitor(user, session))
+        return Visitor(user, session) if session and user and user.welcome else None
+
+    def sender(self, request: Request) -> Visitor:
+        """Give who has sent a form from a page of this site. Raises `CrossSite`, `SignInRequired`,
+        and what `check_same_origin` raises."""
+        check_same_origin(request.environ, public_port=self.public_port)
+        visitor = self.visitor(request)
+        if visitor is None:
+            raise SignInRequired
+        return visitor
 
 
 def by(visitor: Visitor, request: Request) -> By:

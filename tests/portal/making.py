@@ -21,6 +21,7 @@ from ssogate.portal import (
     PasswordPage,
     SecondFactorPage,
     SignOutPage,
+    SwitchForm,
     SwitchPage,
 )
 from tests.login.forms import SHA1, Site, environ, token
@@ -83,7 +84,9 @@ class Home(Site):
                 new_token=self.new_token,
             )
             pages |= factor.pages()
-        return {**door.endpoints(pages), **SignOutPage(SIGNED_OUT).endpoints()}
+        form = SwitchForm(switch, door, "/billing")
+        own = {**door.endpoints(pages), **SignOutPage(SIGNED_OUT).endpoints()}
+        return {**own, **form.endpoints()}
 
     def codes(self) -> SecondFactor:
         return SecondFactor(
@@ -101,7 +104,9 @@ class Home(Site):
         """Open a page, as Joe if nobody else is named."""
         asked = environ(path, fields, **sent)
         asked[env.SESSION] = session or self.session
-        return self.table()[path](Request(asked))
+        reply = self.table()[path.partition("?")[0]](Request(asked))
+        assert reply is not None
+        return reply
 
     def text(self, path: str, fields: Any = None, status: int = 200, **sent: Any) -> str:
         reply = self.visit(path, fields, **sent)
@@ -115,6 +120,6 @@ def _challenge(return_to: LocalPath) -> str:
     return f"/_sso/sign-in?return_to={return_to.text}"
 
 
-def sent_to(reply: Reply, location: str) -> bool:
+def sent_to(reply: Reply | None, location: str) -> bool:
     assert isinstance(reply, Response)
     return (reply.status_code, reply.headers.get("Location")) == (303, location)
