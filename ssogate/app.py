@@ -11,8 +11,8 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from sqlalchemy import make_url
 from werkzeug.wrappers import Request, Response
 
 from ssogate.api import Api
+from ssogate.api.people import NewPasswords
 from ssogate.api.tokens import CheckPassword
 from ssogate.crypto import Sealer
 from ssogate.directory import admit
@@ -36,9 +37,20 @@ from ssogate.http.redirects import HOME
 from ssogate.http.scrub import Scrubber
 from ssogate.http.site import OWN
 from ssogate.http.theme import theme_endpoints
+from ssogate.launch import (
+    SERVERS,
+    SERVICES,
+    ClientArea,
+    Launcher,
+    ServerPages,
+    ServicePages,
+    open_launcher,
+)
+from ssogate.launch.masking import ModuleCall
 from ssogate.login.chooser import SIGNED_OUT, Chooser
 from ssogate.login.form import Typed
 from ssogate.login.password import Password, PasswordSettings, People
+from ssogate.login.password.pace import Pace
 from ssogate.login.second_factor import SECOND_FACTOR, SecondFactor
 from ssogate.login.signed_link import SignedLink
 from ssogate.login.sso_token import SsoToken, SsoTokenSettings
@@ -50,14 +62,13 @@ from ssogate.middleware.guard import Guard
 from ssogate.middleware.proxy import ReverseProxy
 from ssogate.middleware.sessions import Find, Sessions
 from ssogate.middleware.wrapped import Wrapped
-from ssogate.model import Address, Clock, Endpoint, LocalPath, Session
+from ssogate.model import Address, Clock, Endpoint, LocalPath, PersonalPage, Reply, Session
 from ssogate.policy import decide
 from ssogate.policy.networks import networks
 from ssogate.portal import (
     AccountPage,
     Door,
     PasswordPage,
-    PersonalPage,
     SecondFactorPage,
     SignOutPage,
     SwitchForm,
@@ -95,11 +106,16 @@ class Gate:
         return cookies(secure=self.loaded.secure)
 
     @property
+    def refresh(self) -> Refresh:
+        """What asks the legacy sources about the users that belong to them."""
+        return Refresh(self.store, self.sources, self.clock)
+
+    @property
     def find(self) -> Find:
         """What gives the live session of a token."""
         if not self.sources:
             return self.keeper.find
-        refresh = Refresh(self.store, self.sources, self.clock)
+        refresh = self.refresh
 
         def find(token: str) -> Session | None:
             session = self.keeper.find(token)
@@ -166,7 +182,7 @@ def doors(gate: Gate) -> Doors:
         if isinstance(way, PasswordSettings):
             return Password(way, people, throttle, clock, new_token)
         if isinstance(way, SsoTokenSettings):
-            return SsoToken(way, store, clock)
+            return SsoToken(way, store, clock, gate.refresh.user)
         return SignedLink(way, loaded.policy.groups, clock, SIGNED_OUT)
 
     methods = [method(way) for way in loaded.settings.login]
@@ -178,6 +194,12 @@ def doors(gate: Gate) -> Doors:
     personal = _personal(gate, passwords, second_factor)
     door = Door(store, chooser.challenge_url, port)
     client_area = _client_area(gate, door)
+    launch = open_launch(gate)
+    if launch:
+        area = ClientArea(launch, door, launch.settings.base, port)
+        client_area = _together(client_area, area.endpoints())
+        personal |= ServicePages(launch, launch.settings.base).pages()
+        personal |= ServerPages(launch).pages()
     return Doors(
         endpoints={
             HEALTH: health,
@@ -202,6 +224,43 @@ def _client_area(gate: Gate, door: Door) -> Mapping[str, Endpoint]:
     return SwitchForm(SwitchPage(gate.store, gate.clock), door, tokens.base).endpoints()
 
 
+def _together(*tables: Mapping[str, Endpoint]) -> Mapping[str, Endpoint]:
+    """Join tables: at an address of several, the first that takes a request answers it."""
+    joined: dict[str, list[Endpoint]] = {}
+    for table in tables:
+        for path, endpoint in table.items():
+            joined.setdefault(path, []).append(endpoint)
+
+    def first(endpoints: Sequence[Endpoint], request: Request) -> Reply | None:
+        replies = (endpoint(request) for endpoint in endpoints)
+        return next((reply for reply in replies if reply is not None), None)
+
+    return {path: partial(first, endpoints) for path, endpoints in joined.items()}
+
+
+def open_launch(
+    gate: Gate, log_call: Callable[[ModuleCall], None] | None = None
+) -> Launcher | None:
+    """Make what signs people in to control panels, if there is to be such. `log_call` takes the
+    module log in place of the gate's log."""
+    loaded = gate.loaded
+    settings = loaded.settings.launch
+    if settings is None:
+        return None
+    to_log = _log_call if settings.module_log else _no_log
+    return open_launcher(
+        gate.store, gate.clock, gate.sealer, settings, loaded.base, log=log_call or to_log
+    )
+
+
+def _log_call(call: ModuleCall) -> None:
+    log.info("module call", **asdict(call))
+
+
+def _no_log(call: ModuleCall) -> None:
+    """Whoever has not asked for the module log gets none."""
+
+
 def _programs(gate: Gate, password: Password | None) -> Mapping[str, Endpoint]:
     """What programs speak to: the token endpoint, and the API if there is to be one."""
     loaded, store, clock = gate.loaded, gate.store, gate.clock
@@ -222,31 +281,36 @@ def _programs(gate: Gate, password: Password | None) -> Mapping[str, Endpoint]:
             new_token=token,
             random=secrets.token_bytes,
             check_password=_check_password(password) if password else None,
-            minimum=password.settings.minimum_length if password else MINIMUM_LENGTH,
+            passwords=NewPasswords(
+                password.settings.minimum_length if password else MINIMUM_LENGTH,
+                (password.pace if password else Pace()).hashed,
+            ),
         )
         table |= api.endpoints()
     return table
 
 
 def _check_password(password: Password) -> CheckPassword:
-    """Judge a password as the sign-in page does, for programs that ask."""
+    """Judge a password as the sign-in page does, for programs that ask: somebody else guesses."""
 
-    def check(username: str, typed: str, environ: WSGIEnvironment) -> str:
-        return password.sign_in(Typed(username, typed, HOME), environ).assertion.username
+    def check(username: str, typed: str) -> str:
+        return password.sign_in(Typed(username, typed, HOME), None).assertion.username
 
     return check
 
 
 def _personal(
     gate: Gate, password: Password | None, codes: SecondFactor
-) -> Mapping[str, PersonalPage]:
+) -> dict[str, PersonalPage]:
     """The pages of people who are signed in."""
     store, clock, settings = gate.store, gate.clock, gate.loaded.settings
     labels = {way.name: way.label or way.name for way in settings.login}
     if password:
         labels |= dict.fromkeys(gate.sources, password.label)
     idle = settings.sessions.idle
-    pages = dict(AccountPage(store, clock, idle, labels, password, gate.sealer).pages())
+    beyond = (SERVICES, SERVERS) if settings.launch else ()
+    account = AccountPage(store, clock, idle, labels, password, gate.sealer, *beyond)
+    pages = dict(account.pages())
     pages |= SwitchPage(store, clock).pages()
     if password:
         pages |= PasswordPage(store, clock, password, password.settings.minimum_length).pages()

@@ -404,6 +404,58 @@ class SignInDisabled(GateError):
     hint = "Please try again later, or ask the person who runs this site."
 
 
+# --- On to a control panel ------------------------------------------------------------------------
+
+
+class LaunchRefused(GateError):
+    """Who may not sign in to a service or server; `detail` says why, and is safe to show."""
+
+    code, status = "launch_refused", 403
+    title = "You may not sign in there"
+    public = "The gate may not sign you in to this."
+    hint = "If you should have access, ask the person who runs this site."
+
+
+class UnknownShortcut(GateError):
+    """A page that the panel's table does not have (seed 002, "Quick Shortcuts")."""
+
+    code, status = "unknown_shortcut", 404
+    title = "There is no such page"
+    public = "This service has no such page in its control panel."
+    hint = "Open the service, and choose one of those that it shows."
+
+
+class ActionFailed(GateError):
+    """The panel, or the module that speaks to it, did not sign anybody in. `said` is the module's
+    own word for it, safe to show."""
+
+    code, status = "action_failed", 502
+    title = "Action Failed"
+    public = "Unable to auto-login. Please contact support."
+    hint = "Nothing was changed. You may try it again."
+
+    def __init__(self, detail: str = "", *, said: str = "") -> None:
+        super().__init__(detail or said)
+        self.said = said
+
+
+class PanelSlow(ActionFailed):
+    """The panel did not answer in time."""
+
+    code, status = "panel_slow", 504
+    public = "The control panel did not answer in time."
+
+
+class PanelBusy(ActionFailed):
+    """As many sign-ins as may wait for this panel wait already."""
+
+    code, status = "panel_busy", 503
+    title = "The control panel is busy"
+    public = "Others are waiting for this control panel already."
+    hint = "Please try again in a moment."
+    headers = (("Retry-After", "5"),)
+
+
 # --- Not a visitor's: between rooms, and to the operator ------------------------------------------
 
 

@@ -24,6 +24,8 @@ from ssogate.errors import ConfigurationError, Problem
 from ssogate.http.identity import DEFAULT_HEADERS
 from ssogate.http.site import OWN, Opening, Site
 from ssogate.http.theme import Pages
+from ssogate.launch import LaunchSettings
+from ssogate.launch.modules.php import PhpSettings
 from ssogate.login.password import PasswordSettings
 from ssogate.login.signed_link import SignedLinkSettings, link_problems
 from ssogate.login.sso_token import SsoTokenSettings
@@ -101,6 +103,8 @@ class GatewaySettings(Settings):
     """The ways in, in the order in which the sign-in page offers them."""
     api: ApiSettings | None = None
     """WHMCS's API at `/includes/api.php`. Without this key there is none."""
+    launch: LaunchSettings | None = None
+    """Sign people in to control panels. Without this key, to none."""
     pages: PageSettings = PageSettings()
     """The gate's own pages."""
     policy: PolicySettings = PolicySettings()
@@ -231,6 +235,8 @@ def _checks(document: Document, settings: GatewaySettings, base: Path) -> Iterat
     yield from _login_checks(document, settings)
     yield from _route_checks(document, settings)
     yield from _store_checks(document, settings.store, base)
+    if settings.launch:
+        yield from _launch_checks(document, settings.launch, base)
     for number, key in enumerate(settings.sealing_keys):
         if len(key.bytes) < MIN_KEY:
             how = "`openssl rand -base64 32` makes a good one"
@@ -243,6 +249,16 @@ def _store_checks(document: Document, store: StoreSettings, base: Path) -> Itera
     if store.kind == "sqlite" and path.exists() and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
         message = f"{path} is readable by others: chmod 600 {path}"
         yield document.problem(("store", "path"), message)
+
+
+def _launch_checks(document: Document, launch: LaunchSettings, base: Path) -> Iterator[Problem]:
+    files = {("servers", name, "ca"): server.ca for name, server in launch.servers.items()}
+    for name, module in launch.modules.items():
+        if isinstance(module, PhpSettings):
+            files["modules", name, "file"] = module.file
+    for where, file in files.items():
+        if file and not (base / file).is_file():
+            yield document.problem(("launch", *where), f"there is no file {base / file}")
 
 
 def _site_checks(document: Document, settings: GatewaySettings) -> Iterator[Problem]:

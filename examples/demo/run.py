@@ -1,9 +1,9 @@
 """Start the demonstration with one command, and say what to open: `make run`.
 
-Three servers on this machine only: the gate, the old club app behind it, and the members' house
-that signs links. Ctrl-C ends all three. `SSOGATE_DEMO_PORT` moves them (three ports from there
-on), `SSOGATE_DEMO_VAR` the folder for what they keep. A gate that is new is given the people,
-accounts and servers of examples/directory.
+Four servers on this machine only: the gate, the old club app behind it, the members' house that
+signs links, and a control panel that the gate signs people in to. Ctrl-C ends all of them.
+`SSOGATE_DEMO_PORT` moves them (four ports from there on), `SSOGATE_DEMO_VAR` the folder for what
+they keep. A gate that is new is given the people, accounts and servers of examples/directory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -37,13 +37,15 @@ BOX = """
     {gate:<24}  the club pages, behind the gate
     {house:<24}  the members' house, where people have an account
     {club:<24}  the club's old app itself: it believes anybody
+    {panel:<24}  a control panel, which has never heard of the gate
 
   Try this:
     1. Open {gate}/members/ and sign in as ann. The password is
        correct horse battery staple
     2. Follow My account, and switch a second factor on. Then sign out, press the
        browser's back button, and sign in again. Is your browser German? So are the pages.
-    3. Come in by a signed link: Continue with Members' House, click John, Continue.
+    3. Open My services, and Boathouse panel: the button signs you in over there.
+    4. Come in by a signed link: Continue with Members' House, click John, Continue.
        Open Staff as John: the gate says why not.
 
   In another terminal: .venv/bin/ssogate account list (or: user, service, server; --help).
@@ -70,6 +72,10 @@ class Demo:
     @property
     def house(self) -> str:
         return f"http://127.0.0.1:{self.port + 2}"
+
+    @property
+    def panel(self) -> str:
+        return f"http://127.0.0.1:{self.port + 3}"
 
     @property
     def secret(self) -> Path:
@@ -136,9 +142,9 @@ def gate_folder(demo: Demo) -> Path:
     if demo == Demo(PORT, PROJECT / "var"):
         return PROJECT
     text = (PROJECT / "gateway.yaml").read_text("utf-8")
-    for offset in range(3):
-        moved = rf"\g<1>:{demo.port + offset}"
-        text = re.sub(rf"(localhost|127\.0\.0\.1):{PORT + offset}\b", moved, text)
+    for offset in range(4):
+        moved = rf"\g<1>{demo.port + offset}"
+        text = re.sub(rf"(localhost:|127\.0\.0\.1:|port: ){PORT + offset}\b", moved, text)
     folder = demo.var / "moved"
     folder.mkdir(mode=0o700, exist_ok=True)
     (folder / "gateway.yaml").write_text(text, "utf-8")
@@ -149,7 +155,7 @@ def gate_folder(demo: Demo) -> Path:
 
 
 def servers(demo: Demo) -> tuple[Server, ...]:
-    """The three servers, in the order of their starting: the gate last, so that all is there."""
+    """The four servers, in the order of their starting: the gate last, so that all is there."""
 
     def app(name: str, url: str, spec: str, **environ: str) -> Server:
         # Not from the project's folder, where gunicorn would take the gate's gunicorn.conf.py.
@@ -174,19 +180,20 @@ def servers(demo: Demo) -> tuple[Server, ...]:
             DEMO_GATE=demo.gate,
             DEMO_SECRET=str(demo.secret),
         ),
+        app("panel", demo.panel, "control_panel:panel()", DEMO_PANEL=demo.panel),
         gate,
     )
 
 
 def refuse_taken_ports(demo: Demo) -> None:
-    for port in range(demo.port, demo.port + 3):
+    for port in range(demo.port, demo.port + 4):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 sys.exit(
-                    f"Port {port} is taken. Stop what listens there, or choose three other ports: "
+                    f"Port {port} is taken. Stop what listens there, or choose four other ports: "
                     f"SSOGATE_DEMO_PORT={port + 1000 - port % 1000} make run"
                 )
 
@@ -249,17 +256,16 @@ def main() -> None:
     demo = Demo(port, Path(os.environ.get("SSOGATE_DEMO_VAR", PROJECT / "var")).resolve())
     refuse_taken_ports(demo)
     prepare(demo)
-    club, house, gate = servers(demo)
     try:
-        with (
-            running(club, demo.var) as first,
-            running(house, demo.var) as second,
-            running(gate, demo.var) as third,
-        ):
-            started = [(club, first), (house, second), (gate, third)]
+        with ExitStack() as running_ones:
+            started = [
+                (server, running_ones.enter_context(running(server, demo.var)))
+                for server in servers(demo)
+            ]
             for server, process in started:
                 wait_for(server, process, demo.var)
-            print(BOX.format(gate=demo.gate, house=demo.house, club=demo.club, logs=demo.var))
+            places = {"gate": demo.gate, "house": demo.house, "club": demo.club}
+            print(BOX.format(**places, panel=demo.panel, logs=demo.var))
             sys.stdout.flush()
             stay(started)
     except KeyboardInterrupt:

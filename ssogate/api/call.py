@@ -6,13 +6,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from ssogate.directory import By
 from ssogate.model import ApiCredential
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 PAGE, LONGEST_PAGE = 25, 250  # records of one answer: WHMCS's default, and a cap of our own
 
@@ -99,7 +96,6 @@ class Call:
     credential: ApiCredential
     by: By
     now: int
-    environ: WSGIEnvironment = field(repr=False)
 
 
 Answer = Mapping[str, object]

@@ -11,10 +11,11 @@ from typing import Any
 
 from ssogate.api.answers import moment
 from ssogate.api.call import Answer, Call, Function, Parameters, Refused, page
-from ssogate.api.people import begins, judge_email, names, newcomer
+from ssogate.api.people import NewPasswords, begins, judge_email, names, newcomer
 from ssogate.directory import ACCOUNTS, SERVICES
 from ssogate.directory.accounts import set_member
 from ssogate.directory.sso_tokens import owner_of, set_single_sign_on
+from ssogate.directory.users import API_SOURCE
 from ssogate.model import Account, AccountStatus, Membership, ServiceStatus, User
 from ssogate.storage import Store
 
@@ -24,6 +25,8 @@ _WANTED = {
     "email": "You did not enter your email address",
 }
 _BAD_EMAIL = "The email address you entered was not valid"
+_NO_OWNER = "Invalid owner_user_id"
+_OF_ADMINISTRATOR = "The client has an administrator among its users: only an operator may end it"
 _STATUSES = {status.lower(): status for status in AccountStatus}
 # What becomes of a closed client's services; the others are over already.
 _ENDED = {
@@ -35,10 +38,8 @@ _ENDED = {
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """`minimum` is how many characters a new password has at least."""
-
     store: Store
-    minimum: int
+    passwords: NewPasswords
 
     def functions(self) -> Mapping[str, Function]:
         return {
@@ -55,12 +56,12 @@ class Clients:
         asked, by, now = call.parameters, call.by, call.now
         wanted = {"email": _WANTED["email"]} if asked.flag("skipvalidation") else _WANTED
         owner = asked.number("owner_user_id")
-        person = newcomer(asked, wanted, _BAD_EMAIL, minimum=self.minimum)
+        person = newcomer(asked, wanted, _BAD_EMAIL, self.passwords)
         company = asked.text("companyname").strip() or person.name or person.email
         drawn = Account(0, company, person.email, AccountStatus.ACTIVE, True, 0, 0)
         with self.store.transaction():
             user = (
-                self._known(owner) if owner is not None else person.add(self.store, by=by, now=now)
+                self._owner(owner) if owner is not None else person.add(self.store, by=by, now=now)
             )
             account = ACCOUNTS.add(self.store, drawn, by=by, now=now)
             owning = Membership(account.number, user.identity.subject, owner=True)
@@ -113,6 +114,8 @@ class Clients:
         new, switch = _changes(asked), asked.flag("allowsinglesignon")
         with self.store.transaction():
             number = self._found(asked, "clientemail").number
+            if new.get("status") is AccountStatus.CLOSED:
+                self._refuse_administrators(number)
             ACCOUNTS.change(self.store, number, lambda old: replace(old, **new), by=by, now=now)
             if switch is not None:
                 set_single_sign_on(self.store, number, switch, by=by, now=now)
@@ -123,6 +126,7 @@ class Clients:
         by, now = call.by, call.now
         with self.store.transaction():
             number = self._found(call.parameters).number
+            self._refuse_administrators(number)
             closed = partial(replace, status=AccountStatus.CLOSED)
             ACCOUNTS.change(self.store, number, closed, by=by, now=now)
             for service in [*self.store.services.listed(account=number)]:
@@ -134,6 +138,7 @@ class Clients:
     def delete(self, call: Call) -> Answer:
         with self.store.transaction():
             number = self._found(call.parameters).number
+            self._refuse_administrators(number)
             ACCOUNTS.delete(self.store, number, by=call.by, now=call.now)
         return {"clientid": number}
 
@@ -152,12 +157,29 @@ class Clients:
             raise Refused(message)
         return account
 
-    def _known(self, number: int) -> User:
-        """Give a user who may own a client. An administrator could be shut out by closing it."""
+    def _owner(self, number: int) -> User:
+        """Give a user who may own a further client.
+
+        Tokens are made for owners, so nobody is made one who had no account to do with, or who is
+        kept out: an administrator, somebody not welcome, or the owner of a switch that is off.
+        """
         user = self.store.users.numbered(number)
-        if user is None or self.store.administrators.get(user.identity.subject):
-            raise Refused("Invalid owner_user_id")
+        if user is None or not user.welcome:
+            raise Refused(_NO_OWNER)
+        subject = user.identity.subject
+        theirs = self.store.memberships.listed(subject=subject)
+        owned = [self.store.accounts.get(member.account) for member in theirs if member.owner]
+        switched_off = any(account and not account.allow_single_sign_on for account in owned)
+        unknown = not theirs and user.source != API_SOURCE
+        if unknown or switched_off or self.store.administrators.get(subject):
+            raise Refused(_NO_OWNER)
         return user
+
+    def _refuse_administrators(self, number: int) -> None:
+        """Raise `Refused` if closing a client could shut out who runs the gate."""
+        members = self.store.memberships.listed(account=number)
+        if any(self.store.administrators.get(member.subject) for member in members):
+            raise Refused(_OF_ADMINISTRATOR)
 
     def _shown(self, account: Account) -> dict[str, object]:
         first, last = names(owner_of(self.store, account))

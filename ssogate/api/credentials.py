@@ -1,5 +1,6 @@
 """OAuth credentials: create, list, update, delete. A secret is in one answer only, the one that
-made it: what is stored is its digest."""
+made it: what is stored is its digest. A program that is held to some destinations makes, changes
+and forgets no credential that reaches beyond them."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Any
 from ssogate.api.answers import moment
 from ssogate.api.call import LONGEST_PAGE, Answer, Call, Function, Parameters, Refused
 from ssogate.directory.clients import CLIENTS, Random, add_client, reset_client_secret
+from ssogate.directory.destinations import BASE_SCOPE
 from ssogate.model import Client, GrantType
 from ssogate.storage import Store
 
@@ -41,13 +43,8 @@ class Credentials:
         if "granttype" not in asked:
             raise Refused("A valid grant type is required.")
         blank = Client(0, "", "", _grant(asked), "", None, frozenset(), "", "", (), 0, 0)
-        added, secret = add_client(
-            self.store,
-            replace(blank, **_given(asked)),
-            random=self.random,
-            by=call.by,
-            now=call.now,
-        )
+        drawn = replace(blank, **_given(call))
+        added, secret = add_client(self.store, drawn, random=self.random, by=call.by, now=call.now)
         return {
             "credentialId": added.number,
             "clientIdentifier": added.identifier,
@@ -71,8 +68,8 @@ class Credentials:
         asked = call.parameters
         answer: dict[str, object] = {}
         with self.store.transaction():
-            number = self._found(asked).number
-            given = _given(asked)
+            number = self._found(call).number
+            given = _given(call)
             if asked.text("granttype"):
                 given["grant"] = _grant(asked)
             CLIENTS.change(
@@ -86,12 +83,16 @@ class Credentials:
 
     def delete(self, call: Call) -> Answer:
         number = call.parameters.number("credentialid") or 0
-        if self.store.clients.get(number) is None:
-            raise Refused("Invalid Credential ID provided.")
-        CLIENTS.delete(self.store, number, by=call.by, now=call.now)
+        with self.store.transaction():
+            client = self.store.clients.get(number)
+            if client is None:
+                raise Refused("Invalid Credential ID provided.")
+            _refuse_beyond(call, client)
+            CLIENTS.delete(self.store, number, by=call.by, now=call.now)
         return {"credentialId": number}
 
-    def _found(self, asked: Parameters) -> Client:
+    def _found(self, call: Call) -> Client:
+        asked = call.parameters
         number, identifier = asked.number("credentialid"), asked.text("clientapiidentifier")
         if number is None and not identifier:
             raise Refused("A Credential ID or Client Identifier is required.")
@@ -103,6 +104,7 @@ class Credentials:
             wrong = "Invalid Client Identifier provided."
         if client is None:
             raise Refused(wrong)
+        _refuse_beyond(call, client)
         return client
 
 
@@ -114,8 +116,20 @@ def _grant(asked: Parameters) -> GrantType:
         raise Refused(f'The requested grant type "{text[:80]}" is invalid.') from None
 
 
-def _given(asked: Parameters) -> dict[str, Any]:
+def _beyond(call: Call, scopes: frozenset[str]) -> list[str]:
+    """Give the scopes that the caller could make no token for."""
+    allowed = call.credential.scopes
+    return sorted(scopes - allowed - {BASE_SCOPE}) if allowed else []
+
+
+def _refuse_beyond(call: Call, client: Client) -> None:
+    if _beyond(call, client.scopes):
+        raise Refused("Invalid Permissions: the credential has scopes beyond the caller's", 403)
+
+
+def _given(call: Call) -> dict[str, Any]:
     """Give the fields of a client that a call names."""
+    asked = call.parameters
     given: dict[str, Any] = {
         field: asked.text(name)
         for name, field in (
@@ -127,6 +141,8 @@ def _given(asked: Parameters) -> dict[str, Any]:
     }
     if "scope" in asked:
         given["scopes"] = frozenset(asked.text("scope").split())
+        for scope in _beyond(call, given["scopes"]):
+            raise Refused(f'The requested scope "{scope[:80]}" is invalid.')
     if (service := asked.number("serviceid")) is not None:
         given["service"] = service
     if (uris := asked.several("redirecturi")) is not None:

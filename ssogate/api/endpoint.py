@@ -14,6 +14,7 @@ from ssogate.api.answers import written
 from ssogate.api.call import Answer, Call, Function, Parameters, Refused, parameters
 from ssogate.api.clients import Clients
 from ssogate.api.credentials import Credentials
+from ssogate.api.people import NewPasswords
 from ssogate.api.records import Records
 from ssogate.api.settings import ApiSettings
 from ssogate.api.tokens import CheckPassword, Tokens
@@ -70,7 +71,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}(\[[0-9]{0,3}\])?")
 
 class Api:
     """The endpoint. `random` gives so many random bytes, `new_token` a token of 40 hex digits;
-    `check_password` is None, and `minimum` does not matter, where nobody has a password here."""
+    `check_password` is None where nobody has a password here."""
 
     def __init__(
         self,
@@ -83,15 +84,15 @@ class Api:
         new_token: Callable[[], str],
         random: Random,
         check_password: CheckPassword | None,
-        minimum: int,
+        passwords: NewPasswords,
     ) -> None:
         self._store, self._clock = store, clock
         self._access = Access(store, networks(settings.networks), settings.access_key)
         groups = (
             Tokens(store, destinations, origin, new_token, check_password),
             Credentials(store, random),
-            Clients(store, minimum),
-            Users(store, minimum),
+            Clients(store, passwords),
+            Users(store, passwords),
             Records(store),
         )
         self._functions: Mapping[str, Function] = {
@@ -122,10 +123,10 @@ class Api:
         return written(asked.text("responsetype").lower(), action, answer, status=status)
 
     def _answer(self, asked: Parameters, request: Request) -> Answer:
-        client = env.client(request.environ)
+        client = env.program(request.environ)
         credential = self._access.credential(asked, client)
         by = By(f"api:{credential.identifier}", str(client or ""))
-        call = Call(asked, credential, by, int(self._clock()), request.environ)
+        call = Call(asked, credential, by, int(self._clock()))
         action = asked.text("action").lower()
         try:
             answer = self._called(action, call)
@@ -133,7 +134,7 @@ class Api:
             self._note(action, call, refused.message)
             raise
         if action not in _TOLD:
-            self._note(action, call, "success")
+            self._note_success(action, call, request.environ)
         return answer
 
     def _called(self, action: str, call: Call) -> Answer:
@@ -149,6 +150,16 @@ class Api:
             raise Refused(str(error)) from error
         except GateError as error:
             raise Refused(error.public, error.status) from error
+
+    def _note_success(self, action: str, call: Call, environ: WSGIEnvironment) -> None:
+        """Note a call that is done, and cannot fail any more: its answer may hold a secret that
+        nobody is told twice."""
+        try:
+            self._note(action, call, "success")
+        except StoreFailure as error:
+            log_refusal(
+                DatabaseError(f"{action} is done but not noted: {error}"), environ, rule=API
+            )
 
     def _note(self, action: str, call: Call, outcome: str) -> None:
         """Note a call, with the names of its parameters: a value may be a secret. What it changed
@@ -177,7 +188,7 @@ def _refused(error: Refused | GateError | StoreFailure, environ: WSGIEnvironment
             status=error.status,
             rule=API,
             detail=error.message,
-            client=str(env.client(environ) or ""),
+            client=str(env.program(environ) or ""),
             request_id=env.request_id(environ),
         )
     return error

@@ -5,13 +5,12 @@ A user here has one name: what stands behind its last space is the last name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ssogate.api.call import Parameters, Refused
-from ssogate.crypto import hash_password
 from ssogate.directory import By, add_user, note
-from ssogate.directory.users import judge_password
+from ssogate.directory.users import API_SOURCE, judge_password
 from ssogate.model import Identity, User
 from ssogate.names import canonical_email, canonical_name
 from ssogate.storage import Store
@@ -30,9 +29,16 @@ class Newcomer:
 
     def add(self, store: Store, *, by: By, now: int) -> User:
         """Make the user; the e-mail address is the user name. To be called in a transaction."""
-        if store.users.get(canonical_name(self.email)) or store.users.by_email(self.email):
-            raise Refused(TAKEN)
-        added = add_user(store, self.email, name=self.name, email=self.email, by=by, now=now)
+        judge_free(store, self.email)
+        added = add_user(
+            store,
+            self.email,
+            name=self.name,
+            email=self.email,
+            source=API_SOURCE,
+            by=by,
+            now=now,
+        )
         subject = added.identity.subject
         if self.hashed:
             store.secrets.set_password(subject, self.hashed, now)
@@ -40,13 +46,22 @@ class Newcomer:
         return store.users.of(subject) or added  # with the number that it was given
 
 
+@dataclass(frozen=True, slots=True)
+class NewPasswords:
+    """How new passwords are taken: of so many characters at least, and hashed in turn, for a hash
+    takes a tenth of a second and 64 MiB. `hashed` raises `SignInBusy`."""
+
+    minimum: int
+    hashed: Callable[[str], str]
+
+
 def newcomer(
-    asked: Parameters, needed: Mapping[str, str], bad_email: str, *, minimum: int
+    asked: Parameters, needed: Mapping[str, str], bad_email: str, passwords: NewPasswords
 ) -> Newcomer:
     """Read who is to be added. `needed` are parameters, with what is said where one lacks.
 
-    Raises `Refused`, and `ValueError` for a password that must not be taken. Hashes the password,
-    which takes a tenth of a second: call it outside of a transaction.
+    Raises `Refused`, `SignInBusy`, and `ValueError` for a password that must not be taken. To be
+    called outside of a transaction: it hashes the password.
     """
     for name, message in needed.items():
         if not asked.text(name).strip():
@@ -56,8 +71,25 @@ def newcomer(
     judge_email(email, bad_email)
     if not password:
         return Newcomer(name, email, "")
-    judge_password(Identity("", email, email, name, email), password, minimum=minimum)
-    return Newcomer(name, email, hash_password(password))
+    judge_password(Identity("", email, email, name, email), password, minimum=passwords.minimum)
+    return Newcomer(name, email, passwords.hashed(password))
+
+
+def judge_free(store: Store, email: str, subject: str = "") -> None:
+    """Raise `Refused` if anybody but the user with this subject has an address already, or a user
+    name that reads like it: sign-in finds people by both."""
+    holders = [*store.users.with_email(email)]
+    if (named := store.users.get(canonical_name(email))) is not None:
+        holders.append(named)
+    if any(holder.identity.subject != subject for holder in holders):
+        raise Refused(TAKEN)
+
+
+def is_changeable(store: Store, user: User) -> bool:
+    """Whether a program may change a user: an operator's, or one that a program made; but nobody
+    who runs the gate."""
+    known_here = user.source in ("", API_SOURCE)
+    return known_here and store.administrators.get(user.identity.subject) is None
 
 
 def judge_email(text: str, message: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ssogate.api.call import Answer, Call, Function, Parameters, Refused
 from ssogate.directory.destinations import BASE_SCOPE, SCOPES, BadDestination, Destinations
@@ -14,11 +13,8 @@ from ssogate.model import Account, AccountStatus, LocalPath, Standing, User
 from ssogate.names import canonical_name
 from ssogate.storage import Store
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
-
-CheckPassword = Callable[[str, str, "WSGIEnvironment"], str]
-"""Judges a name or e-mail address and a password as the sign-in page does, counted with it; gives
+CheckPassword = Callable[[str, str], str]
+"""Judges a name or e-mail address and a password as the sign-in page does, counted by person; gives
 the user name. Raises `WrongPassword`, `AccountInactive`, `TooManyTries`, `SignInBusy`."""
 
 
@@ -63,7 +59,7 @@ class Tokens:
         if self.check_password is None or not email:
             raise wrong
         try:
-            name = self.check_password(email, password, call.environ)
+            name = self.check_password(email, password)
         except (WrongPassword, AccountInactive) as error:
             raise wrong from error
         user = self.store.users.get(canonical_name(name))

@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 
 from ssogate.api.answers import moment
 from ssogate.api.call import Answer, Call, Function, Parameters, Refused, page
-from ssogate.api.people import TAKEN, begins, judge_email, names, newcomer
+from ssogate.api.people import (
+    NewPasswords,
+    begins,
+    is_changeable,
+    judge_email,
+    judge_free,
+    names,
+    newcomer,
+)
 from ssogate.directory import change_user
 from ssogate.directory.accounts import set_member
 from ssogate.model import Membership, Permission, User
@@ -25,10 +33,8 @@ _NOTHING = "One of `email`, `firstname`, `lastname`, or `language` is required"
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """`minimum` is how many characters a new password has at least."""
-
     store: Store
-    minimum: int
+    passwords: NewPasswords
 
     def functions(self) -> Mapping[str, Function]:
         return {
@@ -41,7 +47,7 @@ class Users:
         }
 
     def add(self, call: Call) -> Answer:
-        person = newcomer(call.parameters, _WANTED, _BAD_EMAIL, minimum=self.minimum)
+        person = newcomer(call.parameters, _WANTED, _BAD_EMAIL, self.passwords)
         with self.store.transaction():
             added = person.add(self.store, by=call.by, now=call.now)
         return {"user_id": added.number}
@@ -101,18 +107,15 @@ class Users:
         return {}
 
     def _changeable(self, number: int | None) -> User:
-        """Give a user that is no administrator: programs do not change who runs the gate."""
         user = self.store.users.numbered(number or 0)
-        if user is None or self.store.administrators.get(user.identity.subject):
+        if user is None or not is_changeable(self.store, user):
             raise Refused("Invalid User ID requested")
         return user
 
     def _free(self, asked: Parameters, user: User) -> str:
         email = asked.text("email").strip()
         judge_email(email, _BAD_EMAIL)
-        other = self.store.users.by_email(email)
-        if other and other.identity.subject != user.identity.subject:
-            raise Refused(TAKEN)
+        judge_free(self.store, email, user.identity.subject)
         return email
 
     def _membership(self, asked: Parameters) -> Membership:

@@ -17,6 +17,7 @@ from ssogate.cli.console import Gateway, printable_streams
 from ssogate.cli.domains import domain
 from ssogate.cli.explain import explain
 from ssogate.cli.imports import import_files
+from ssogate.cli.launch import launch
 from ssogate.cli.link import link
 from ssogate.cli.reference import command as reference
 from ssogate.cli.schema import schema
@@ -51,6 +52,7 @@ COMMANDS: tuple[click.Command, ...] = (
     serve,
     check,
     explain,
+    launch,
     link,
     user,
     session,

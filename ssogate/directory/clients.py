@@ -67,8 +67,9 @@ def _checked_credential(store: Store, credential: ApiCredential, now: int) -> Ap
 
 def _checked_client(store: Store, client: Client, now: int) -> Client:
     name = fields.text("name", client.name)
+    account = None
     if client.grant is GrantType.SINGLE_SIGN_ON:
-        _judge_service(store, client)
+        account = _account(store, client)
     elif not name:
         raise ValueError("A name for the Client Credential is required.")
     return replace(
@@ -81,19 +82,23 @@ def _checked_client(store: Store, client: Client, now: int) -> Client:
         redirect_uris=_redirect_uris(client.redirect_uris),
         created_at=client.created_at or now,
         updated_at=now,
+        account=account,
     )
 
 
-def _judge_service(store: Store, client: Client) -> None:
+def _account(store: Store, client: Client) -> int | None:
+    """Give the account that a client speaks for: what it has, it keeps with its service."""
     if client.service is None:
         raise ValueError("A service ID is required for the single sign-on grant type.")
     old, service = store.clients.get(client.number), store.services.get(client.service)
     if service is None:
         raise ValueError("A valid Service ID is required.")
+    if old and old.service == client.service:
+        return old.account
     account = store.accounts.get(service.account)
-    moved = old is None or old.service != client.service  # what it has already, it may keep
-    if moved and (account is None or account.status is AccountStatus.CLOSED):
+    if account is None or account.status is AccountStatus.CLOSED:
         raise ValueError("Service ID not associated with valid Client.")
+    return account.number
 
 
 def _scopes(client: Client) -> frozenset[str]:

@@ -1,4 +1,5 @@
-"""Whoever came in by a legacy source is looked at again there, now and then, while signed in."""
+"""Whoever belongs to a legacy source is looked at again there: now and then while signed in,
+whatever the door was, and before a one-time token lets anybody in."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from ssogate.storage import Store
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """`sources` by name; sessions bear it as their method."""
+    """`sources` by name; users bear it as their source."""
 
     store: Store
     sources: Mapping[str, LegacySource]
@@ -24,26 +25,26 @@ class Refresh:
     def __call__(self, session: Session) -> Session | None:
         """Give the session as it is by now; None, and no session of the user is left, if the source
         lets its user in no more. Raises `SessionsUnavailable` if nobody can know."""
-        source = self.sources.get(session.record.method)
-        if source is None:
-            return session
         try:
             user = self.store.users.of(session.identity.subject)
-            if user is None:
-                return None
-            found = source.refreshed(user.external_id, user.identity.username)
-            return self._judged(session, user, found)
+            known = self.user(user) if user else None
         except StoreFailure as error:
             raise SessionsUnavailable(str(error)) from error
+        return replace(session, identity=known.identity) if known and known.welcome else None
 
-    def _judged(self, session: Session, user: User, found: LegacyUser | None) -> Session | None:
+    def user(self, user: User) -> User | None:
+        """Give a user as the user's source has it by now; None, and no session of the user is left,
+        if it lets the user in no more. Whom no source owns is given back. Raises `StoreFailure`."""
+        source = self.sources.get(user.source)
+        if source is None:
+            return user
+        found = source.refreshed(user.external_id, user.identity.username)
         renamed = found and canonical_name(found.username) != user.identity.canonical
         if found is None or not found.active or renamed:
-            self._shut_out(user, session.record.method)
+            self._shut_out(user)
             return None
-        now_called = _as_told(user.identity, found)
-        known = user if now_called == user.identity else self._renewed(user, found)
-        return replace(session, identity=now_called) if known and known.welcome else None
+        same = _as_told(user.identity, found) == user.identity
+        return user if same else self._renewed(user, found)
 
     def _renewed(self, user: User, found: LegacyUser) -> User | None:
         """Store what the source says. Read anew: an operator may have shut the user out while the
@@ -56,10 +57,10 @@ class Refresh:
                 self.store.users.update(known)
             return known
 
-    def _shut_out(self, user: User, source: str) -> None:
+    def _shut_out(self, user: User) -> None:
         with self.store.transaction():
             self.store.sessions.delete_subject(user.identity.subject)
-            text = f"{user.identity.username} is let in no more by {source}"
+            text = f"{user.identity.username} is let in no more by {user.source}"
             note(self.store, By("gate"), "sessions.ended", text, int(self.clock()))
 
 

@@ -9,9 +9,16 @@ from ssogate.directory import fields, sealing
 from ssogate.directory.accounts import ACCOUNTS
 from ssogate.directory.activity import By
 from ssogate.directory.records import Kind
-from ssogate.directory.servers import SERVERS
-from ssogate.errors import Forbidden
-from ssogate.model import AccountStatus, Domain, Permission, Service, ServiceStatus
+from ssogate.directory.servers import SERVERS, may_open_server
+from ssogate.errors import LaunchRefused
+from ssogate.model import (
+    AccountStatus,
+    Domain,
+    Permission,
+    Service,
+    ServiceStatus,
+    Standing,
+)
 from ssogate.storage import Store
 
 
@@ -78,23 +85,40 @@ def usable_service(store: Store, subject: str, number: int) -> Service:
     """Give a service if this user may sign in to it now (seed 002).
 
     That takes the permissions `products` and `productsso`, an Active service, and an account that
-    is not Closed and has not switched single sign-on off. Raises `Forbidden`, in words for the
-    user; of a service of somebody else it says no more than of one that does not exist.
+    is not Closed and has not switched single sign-on off; or an administrator to whom the server of
+    the service is open. Raises `LaunchRefused`, in words for the user; of a service of somebody
+    else it says no more than of one that does not exist.
     """
     service = store.services.get(number)
-    user = store.users.of(subject)
-    if service is None or user is None or not user.welcome:
-        raise Forbidden("You have no such service.")
-    account = store.accounts.get(service.account)
-    membership = store.memberships.get(service.account, subject)
-    if account is None or membership is None:
-        raise Forbidden("You have no such service.")
-    if not membership.may(Permission.PRODUCTS, Permission.PRODUCT_SSO):
-        raise Forbidden("The owner of the account has not allowed you to sign in to its services.")
-    if account.status is AccountStatus.CLOSED:
-        raise Forbidden("The account that the service belongs to is closed.")
-    if not account.allow_single_sign_on:
-        raise Forbidden("Single sign-on is switched off for the account of this service.")
+    standing = store.memberships.standing(service.account, subject) if service else None
+    if service is None or standing is None or standing.user is None or not standing.user.welcome:
+        raise LaunchRefused(_NONE)
+    if not (standing.administrator and _is_open(store, subject, service)):
+        _judge_member(standing)
     if service.status is not ServiceStatus.ACTIVE:
-        raise Forbidden("The service is not active.")
+        raise LaunchRefused("The service is not active.")
     return service
+
+
+_NONE = "You have no such service."
+
+
+def _is_open(store: Store, subject: str, service: Service) -> bool:
+    """Whether an administrator may sign in to the server of a service."""
+    administrator = store.administrators.get(subject)
+    server = store.servers.get(service.server) if service.server else None
+    return bool(administrator and server and may_open_server(administrator, server))
+
+
+def _judge_member(standing: Standing) -> None:
+    membership, account = standing.membership, standing.account
+    if membership is None:
+        raise LaunchRefused(_NONE)
+    if not membership.may(Permission.PRODUCTS, Permission.PRODUCT_SSO):
+        raise LaunchRefused(
+            "The owner of the account has not allowed you to sign in to its services."
+        )
+    if account.status is AccountStatus.CLOSED:
+        raise LaunchRefused("The account that the service belongs to is closed.")
+    if not account.allow_single_sign_on:
+        raise LaunchRefused("Single sign-on is switched off for the account of this service.")

@@ -42,7 +42,7 @@ class Reason(StrEnum):
     """Why a token is refused, in words for an operator."""
 
     CLOSED = "the account is Closed"
-    SWITCHED_OFF = "single sign-on is switched off for the account"
+    SWITCHED_OFF = "single sign-on is switched off for an account of the user's"
     USER = "the user may not come in, or not for this account"
     SERVICE = "the service is not the account's"
     DOMAIN = "the domain is not the account's"
@@ -176,6 +176,9 @@ def _written(grant: Grant) -> str:
 def _judge(store: Store, grant: Grant, standing: Standing | None) -> User:
     """In PROTOCOLS 2.4's order: what the activity log says of a token depends on it."""
     _judge_account(standing.account if standing else None)
+    # A session is a user's, and whoever owns accounts comes in for all of them at once.
+    if standing and standing.switched_off:
+        raise TokenRefused(Reason.SWITCHED_OFF, grant.account)
     if grant.service is not None and not _belongs(store.services.get(grant.service), grant):
         raise TokenRefused(Reason.SERVICE, grant.account)
     if grant.domain is not None and not _belongs(store.domains.get(grant.domain), grant):

@@ -16,11 +16,15 @@ from ssogate.crypto.passwords import MAX_PASSWORD
 from ssogate.directory import fields
 from ssogate.directory.activity import By, difference, note
 from ssogate.errors import AccountNotFound, WrongPassword
-from ssogate.model import Identity, User
+from ssogate.model import STEP, Identity, User
 from ssogate.names import canonical_name
 from ssogate.storage import Store
 
 MINIMUM_LENGTH = 12  # characters of a password, for want of a site's own rule
+
+API_SOURCE = "(api)"
+"""The source of users whom programs made. No way in can be named so: a program must not be able to
+set a password for whom a sender or an application's database will bring one day."""
 
 
 def add_user(
@@ -30,10 +34,12 @@ def add_user(
     name: str = "",
     email: str = "",
     groups: Iterable[str] = (),
+    source: str = "",
     by: By,
     now: int,
 ) -> User:
-    """Add an operator's own user. Raises `ValueError` for a taken name, too."""
+    """Add a user: an operator's own, if no source is said. Raises `ValueError` for a taken name,
+    too."""
     canonical = canonical_name(username)
     identity = Identity(
         subject=str(uuid4()),
@@ -43,7 +49,7 @@ def add_user(
         email=fields.email(email),
         groups=fields.groups(groups),
     )
-    user = User(identity, True, "", now, now)
+    user = User(identity, True, source, now, now)
     with store.transaction():
         if not store.users.add(user):
             raise ValueError(f"there is a user {canonical!r} already")
@@ -170,8 +176,10 @@ def drop_second_factor(store: Store, subject: str, *, by: By, now: int) -> None:
 
 
 def end_unwelcome(store: Store, subjects: Iterable[str]) -> None:
-    """End the sessions of those who may not come in any more, so that none comes back to life."""
+    """End the sessions of those who may not come in any more, so that none comes back to life; and
+    of all of them what still owes a second factor: it was let in by what was true before."""
     for subject in subjects:
+        store.tickets.drop(subject, STEP)
         user = store.users.of(subject)
         if user is not None and not user.welcome:
             store.sessions.delete_subject(subject)

@@ -28,6 +28,7 @@ REQUEST_ID = "ssogate.request_id"  # written by Boundary
 PAGES = "ssogate.pages"  # written by Boundary
 TARGET = "ssogate.target"  # written by Edge
 CLIENT = "ssogate.client"  # written by Edge
+PROGRAM = "ssogate.program"  # written by Edge
 SCHEME = "ssogate.scheme"  # written by Edge
 SESSION = "ssogate.session"  # written by Sessions
 PRIVATE = "ssogate.private"  # written by Guard
@@ -89,6 +90,12 @@ def client(environ: WSGIEnvironment) -> Address | None:
     if CLIENT in environ:
         return cast("Address | None", environ[CLIENT])
     return parse_address(environ.get("REMOTE_ADDR", ""))
+
+
+def program(environ: WSGIEnvironment) -> Address | None:
+    """Give the address of a program that calls. A visitor whom a trusted proxy names by something
+    that is no address has the proxy's; a program has none then, for an address is half its key."""
+    return cast("Address | None", environ[PROGRAM]) if PROGRAM in environ else client(environ)
 
 
 @lru_cache(maxsize=1024)

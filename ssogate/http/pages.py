@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Response
@@ -73,8 +74,13 @@ def form_page(
 
 
 def reply_json(status: int, **values: object) -> Response:
-    """Give a JSON answer in which nothing can be taken for HTML."""
-    text = json.dumps({"status": status, **values}).replace("<", "\\u003c")
+    """Give a JSON answer of ours, which says its status once more."""
+    return reply_object({"status": status, **values}, status=status)
+
+
+def reply_object(values: Mapping[str, object], *, status: int = 200) -> Response:
+    """Give a JSON object in which nothing can be taken for HTML."""
+    text = json.dumps(values).replace("<", "\\u003c")
     return Response(text, status, PRIVATE_HEADERS, content_type="application/json")
 
 

@@ -38,6 +38,20 @@ def check_same_origin(environ: WSGIEnvironment, *, public_port: int | None = Non
         raise CrossSite(f"Origin {origin[:300]!r}")
 
 
+def comes_from_here(environ: WSGIEnvironment, *, public_port: int | None = None) -> bool:
+    """Whether a link was followed on a page of ours, or its address typed: for what no page of
+    another site may set off. A browser that does not say it (Fetch Metadata) may tell by `Referer`
+    (RFC 9110, section 10.1.3). Raises what `environ.target` raises."""
+    site = environ.get("HTTP_SEC_FETCH_SITE")
+    if site is not None:
+        return site in ("same-origin", "none")
+    try:
+        referrer = _parsed("/".join(environ.get("HTTP_REFERER", "").split("/", 3)[:3]))
+    except CrossSite:
+        return False
+    return referrer in _own(environ, public_port)
+
+
 def _own(environ: WSGIEnvironment, public_port: int | None) -> set[Origin]:
     scheme, host = env.scheme(environ), env.target(environ).host
     _, port = parse_host(env.origin_host(environ))

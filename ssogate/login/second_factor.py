@@ -24,8 +24,18 @@ from ssogate.http.same_origin import check_same_origin
 from ssogate.http.site import OWN
 from ssogate.login.chooser import SIGN_IN
 from ssogate.login.throttle import CODES, Throttle
-from ssogate.model import Assertion, Clock, Endpoint, Enrolment, Reply, SignIn, Ticket, User
-from ssogate.sessions.keeper import STEP, STEP_SECONDS
+from ssogate.model import (
+    STEP,
+    Assertion,
+    Clock,
+    Endpoint,
+    Enrolment,
+    Reply,
+    SignIn,
+    Ticket,
+    User,
+)
+from ssogate.sessions.keeper import STEP_SECONDS
 from ssogate.storage import Store
 
 if TYPE_CHECKING:

@@ -3,7 +3,8 @@
 Of each person from each network, of each network (of IPv6: the /64 and the /48), and of each
 person: the last one stops many networks that guess together. A browser in which the person signed
 in before is counted by itself alone, so strangers' guesses never stop it (OWASP, "Slow Down Online
-Guessing Attacks with Device Cookies"). Right guesses count, too, up to a high number. The store
+Guessing Attacks with Device Cookies"). Of a program that asks for somebody nobody knows where that
+one is: such guesses count by person alone. Right guesses count, too, up to a high number. The store
 counts, so all processes share the numbers; keys are hashes, without names.
 """
 
@@ -42,6 +43,7 @@ class Limits:
     what: str
     device: Limit
     pair: Limit
+    programs: Limit
     network: Limit
     wide_network: Limit
     person: Limit
@@ -52,14 +54,16 @@ class Limits:
 _QUARTER, _HOUR = 15 * 60, 60 * 60
 _DEVICE = Limit("person and device", 10, _QUARTER)
 _PAIR = Limit("person and network", 10, _QUARTER)
+_PROGRAMS = Limit("person, by programs", 10, _QUARTER)
 _NETWORK = Limit("network", 50, _QUARTER)
 _WIDE = Limit("IPv6 /48", 500, _QUARTER)
 _RIGHT = Limit("person, right", 60, _QUARTER)
 
 _OF_A_PERSON = Limit("person", 50, _HOUR)
-PASSWORDS = Limits("password", _DEVICE, _PAIR, _NETWORK, _WIDE, _OF_A_PERSON, _RIGHT)
+PASSWORDS = Limits("password", _DEVICE, _PAIR, _PROGRAMS, _NETWORK, _WIDE, _OF_A_PERSON, _RIGHT)
 # Three codes of a million are right at any time: with fifty an hour, one guess a year would be.
-CODES = Limits("code", _DEVICE, _PAIR, _NETWORK, _WIDE, Limit("person", 10, _HOUR), _RIGHT)
+_A_PERSONS_CODES = Limit("person", 10, _HOUR)
+CODES = Limits("code", _DEVICE, _PAIR, _PROGRAMS, _NETWORK, _WIDE, _A_PERSONS_CODES, _RIGHT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +133,10 @@ class Throttle:
     device_cookie: str
 
     def begin(
-        self, limits: Limits, user: User | None, environ: WSGIEnvironment, *, typed: str = ""
+        self, limits: Limits, user: User | None, environ: WSGIEnvironment | None, *, typed: str = ""
     ) -> Guess:
-        """Let a guess be made, or raise `TooManyTries`.
+        """Let a guess be made, or raise `TooManyTries`. `environ` is the guesser's request; None
+        for a program that asks for somebody.
 
         `user` is whose secret is guessed; None for nobody known, called as `typed`. All spellings
         of a user share a count, a name nobody has counts like one, and the right guess is refused
@@ -151,12 +156,14 @@ class Throttle:
         number = self.store.counters.count(own.key, now=now, window=own.limit.window)
         if number > own.limit.most:
             raise TooManyTries(f"{about}, by {own.limit.by}")
-        client = str(env.client(environ) or "")
+        client = str(env.client(environ) or "") if environ else ""
         return Guess(self.store, self.clock, own, number, tuple(shared), passed, about, client)
 
-    def device(self, user: User | None, environ: WSGIEnvironment) -> str:
+    def device(self, user: User | None, environ: WSGIEnvironment | None) -> str:
         """Give the token by which the visitor's browser is known as one of the user's; empty for
-        any other browser, whatever it sends."""
+        any other browser, whatever it sends, and for programs."""
+        if environ is None:
+            return ""
         token = session_token(environ.get("HTTP_COOKIE", ""), self.device_cookie)
         if token is None or user is None:
             return ""
@@ -164,9 +171,12 @@ class Throttle:
         return token if known else ""
 
     def _counters(
-        self, limits: Limits, user: User | None, person: str, environ: WSGIEnvironment
+        self, limits: Limits, user: User | None, person: str, environ: WSGIEnvironment | None
     ) -> tuple[Counter, ...]:
         """Give what a guess counts for, its own counter first."""
+        of_person = _counter(limits.what, limits.person, person)
+        if environ is None:
+            return (_counter(limits.what, limits.programs, person), of_person)
         device = self.device(user, environ)
         if device:
             return (_counter(limits.what, limits.device, person, session_key(device)),)
@@ -176,7 +186,7 @@ class Throttle:
             _counter(limits.what, limits.pair, person, network),
             _counter(limits.what, limits.network, network),
             *_wide_networks(limits, client),
-            _counter(limits.what, limits.person, person),
+            of_person,
         )
 
 

@@ -40,7 +40,9 @@ class Edge:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         forwarded_for = environ.get("HTTP_X_FORWARDED_FOR", "")
         peer = environ.get("REMOTE_ADDR", "")
-        environ[env.CLIENT] = client_address(peer, forwarded_for, self.trusts)
+        client = client_address(peer, forwarded_for, self.trusts)
+        environ[env.CLIENT] = client.address
+        environ[env.PROGRAM] = client.address if client.certain else None
         environ[env.SCHEME] = environ["wsgi.url_scheme"] = self.scheme
         self.scrubber.scrub(environ)
         try:

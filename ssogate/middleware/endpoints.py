@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 
 class Endpoints:
-    """Serve `table`, a dict of exact paths. A miss costs one look-up. `second_factor` is the page
+    """Serve `table`, a dict of exact paths, and of trees: paths that end with a slash, for all that
+    begins so. A miss costs one look-up. `second_factor` is the page
     that asks for one; `pages` are the addresses in the table that a sign-in may lead to.
 
     A login method returns a `SignIn`; here it becomes a session with a new id and a redirect, so
@@ -44,6 +45,7 @@ class Endpoints:
     ) -> None:
         self.app, self.table, self.keeper, self.cookies = app, dict(table), keeper, cookies
         self.second_factor, self.pages = second_factor, frozenset(pages)
+        self.trees = tuple(path for path in self.table if path.endswith("/"))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -51,12 +53,14 @@ class Endpoints:
         except GateError as error:
             return refusal(error, environ)(environ, start_response)
         endpoint = self.table.get(path)
+        if endpoint is None and path.startswith(self.trees):
+            endpoint = next(self.table[tree] for tree in self.trees if path.startswith(tree))
         if endpoint is None and not path.startswith(OWN):
             return self.app(environ, start_response)
         try:
             if endpoint is None:
                 raise NoRoute
-            response = self._reply(environ, endpoint) or self.app
+            response = self._reply(environ, endpoint) or self._apps(path)
         except GateError as error:
             # Who follows a link is a person, whatever the program calls itself.
             by_link = environ["REQUEST_METHOD"] != "POST" and not prefers_json(environ)
@@ -65,6 +69,11 @@ class Endpoints:
             rule = OWN if endpoint is None else path
             response = refusal(error, environ, rule=rule, as_page=as_page)
         return response(environ, start_response)
+
+    def _apps(self, path: str) -> WSGIApplication:
+        if path.startswith(OWN):
+            raise NoRoute
+        return self.app
 
     def _reply(self, environ: WSGIEnvironment, endpoint: Endpoint) -> WSGIApplication | None:
         try:

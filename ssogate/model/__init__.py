@@ -20,6 +20,7 @@ from ssogate.model.directory import (
     User,
 )
 from ssogate.model.pipeline import (
+    STEP,
     Address,
     Admitted,
     AllOf,
@@ -32,6 +33,7 @@ from ssogate.model.pipeline import (
     LocalPath,
     LoginMethod,
     Outcome,
+    PersonalPage,
     Proof,
     Reply,
     Session,
@@ -40,9 +42,11 @@ from ssogate.model.pipeline import (
     SignOut,
     Step,
     Target,
+    Visitor,
 )
 
 __all__ = [
+    "STEP",
     "Access",
     "Account",
     "AccountStatus",
@@ -69,6 +73,7 @@ __all__ = [
     "Membership",
     "Outcome",
     "Permission",
+    "PersonalPage",
     "Proof",
     "Reply",
     "Server",
@@ -83,4 +88,5 @@ __all__ = [
     "Target",
     "Ticket",
     "User",
+    "Visitor",
 ]

@@ -65,3 +65,6 @@ class Client:
     created_at: int
     updated_at: int
     external_id: str = ""
+    account: int | None = None
+    """The service's account when the client was made for it: if the service moves to another one,
+    whoever holds the secret does not move with it."""

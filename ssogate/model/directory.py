@@ -114,6 +114,8 @@ class Standing:
     membership: Membership | None
     administrator: bool
     """Whether the user is an administrator of the gate."""
+    switched_off: bool = False
+    """Whether an account that the user owns, this one or another, has its switch off."""
 
 
 class Access(StrEnum):

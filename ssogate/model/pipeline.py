@@ -13,7 +13,7 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from ssogate.model.directory import Identity
+from ssogate.model.directory import Identity, User
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request, Response
@@ -159,6 +159,10 @@ class Admitted:
     owes_second_factor: bool
 
 
+STEP = "second_factor"
+"""The kind of the tickets that stand for a `Step`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """A sign-in that still owes the second factor: its secret, and when it is too late."""
@@ -197,6 +201,18 @@ Reply: TypeAlias = "Response | LocalPath | SignIn | SignOut"
 Endpoint: TypeAlias = "Callable[[Request], Reply | None]"
 """What answers one of the gate's own addresses: it returns data and touches no session. At an
 address that is the gated app's, too, None means that the request is the app's, as it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who opens a page, and by which session: as it is in the store at this moment."""
+
+    user: User
+    session: Session
+
+
+PersonalPage: TypeAlias = "Callable[[Request, Visitor], Reply]"
+"""A page for people who are signed in."""
 
 
 class LoginMethod(Protocol):

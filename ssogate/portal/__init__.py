@@ -5,7 +5,7 @@ and opens no session itself; it says which, and `Endpoints` does it.
 """
 
 from ssogate.portal.account import AccountPage, SignOutPage
-from ssogate.portal.door import ACCOUNT, SIGN_OUT, Door, Passwords, PersonalPage
+from ssogate.portal.door import ACCOUNT, SIGN_OUT, Door, Passwords
 from ssogate.portal.password import PasswordPage
 from ssogate.portal.second_factor import SecondFactorPage
 from ssogate.portal.switch import SwitchForm, SwitchPage
@@ -17,7 +17,6 @@ __all__ = [
     "Door",
     "PasswordPage",
     "Passwords",
-    "PersonalPage",
     "SecondFactorPage",
     "SignOutPage",
     "SwitchForm",

@@ -13,7 +13,17 @@ from ssogate.http import environ as env
 from ssogate.http.fields import fields
 from ssogate.http.pages import page, redirect
 from ssogate.http.same_origin import check_same_origin
-from ssogate.model import Account, Clock, Endpoint, Listed, Reply, SessionRecord, SignOut
+from ssogate.model import (
+    Account,
+    Clock,
+    Endpoint,
+    Listed,
+    PersonalPage,
+    Reply,
+    SessionRecord,
+    SignOut,
+    Visitor,
+)
 from ssogate.portal.door import (
     ACCOUNT,
     PASSWORD,
@@ -22,8 +32,6 @@ from ssogate.portal.door import (
     SIGN_OUT,
     SWITCH,
     Passwords,
-    PersonalPage,
-    Visitor,
 )
 from ssogate.storage import Store
 
@@ -53,6 +61,10 @@ class AccountPage:
     labels: Mapping[str, str]
     passwords: Passwords | None
     sealer: Sealer | None
+    services_url: str = ""
+    """Where a visitor's services are listed; empty where there are none."""
+    servers_url: str = ""
+    """Where administrators find their servers."""
 
     def pages(self) -> Mapping[str, PersonalPage]:
         return {ACCOUNT: self.show, SESSIONS: self.end}
@@ -65,6 +77,8 @@ class AccountPage:
             user=visitor.user.identity,
             accounts=self._accounts(subject),
             switch_url=SWITCH,
+            services_url=self.services_url,
+            servers_url=self.servers_url if self.store.administrators.get(subject) else "",
             sessions=[self._row(record, visitor) for record in self._live(subject)],
             action_sessions=SESSIONS,
             can_change_password=bool(self.passwords and self.store.secrets.password(subject)),

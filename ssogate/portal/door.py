@@ -11,9 +11,10 @@ from ssogate.directory.activity import By
 from ssogate.errors import SignInRequired
 from ssogate.http import environ as env
 from ssogate.http.pages import redirect
+from ssogate.http.redirects import return_path
 from ssogate.http.same_origin import check_same_origin
 from ssogate.http.site import OWN
-from ssogate.model import Endpoint, LocalPath, Reply, Session, User
+from ssogate.model import Endpoint, LocalPath, PersonalPage, Reply, User, Visitor
 from ssogate.storage import Store
 
 if TYPE_CHECKING:
@@ -47,17 +48,6 @@ class Codes(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
-    """Who opens a page, and by which session."""
-
-    user: User
-    session: Session
-
-
-PersonalPage = Callable[["Request", Visitor], Reply]
-
-
-@dataclass(frozen=True, slots=True)
 class Door:
     """`challenge_url` says where to sign in; `public_port` is the port in `public_url`."""
 
@@ -67,9 +57,9 @@ class Door:
 
     def endpoints(self, pages: Mapping[str, PersonalPage]) -> Mapping[str, Endpoint]:
         """Give the pages as endpoints that let nobody else in, and take no other site's form."""
-        return {path: partial(self._open, path, page) for path, page in pages.items()}
+        return {path: partial(self._open, page) for path, page in pages.items()}
 
-    def _open(self, path: str, page: PersonalPage, request: Request) -> Reply:
+    def _open(self, page: PersonalPage, request: Request) -> Reply:
         posted = request.method == "POST"
         if posted:
             check_same_origin(request.environ, public_port=self.public_port)
@@ -78,7 +68,8 @@ class Door:
             return page(request, visitor)
         if posted:
             raise SignInRequired
-        return redirect(self.challenge_url(LocalPath(path)))
+        target = env.target(request.environ)
+        return redirect(self.challenge_url(return_path(target.path, "")))
 
     def visitor(self, request: Request) -> Visitor | None:
         """Give who is signed in: not as the session was found, a moment ago, but as it is in the

@@ -13,8 +13,18 @@ from ssogate.http.fields import fields
 from ssogate.http.languages import msgid
 from ssogate.http.log import log_refusal
 from ssogate.http.pages import form_page, redirect
-from ssogate.model import Assertion, Clock, Enrolment, Identity, LocalPath, Reply, SignIn
-from ssogate.portal.door import ACCOUNT, PASSWORD, Passwords, PersonalPage, Visitor, by
+from ssogate.model import (
+    Assertion,
+    Clock,
+    Enrolment,
+    Identity,
+    LocalPath,
+    PersonalPage,
+    Reply,
+    SignIn,
+    Visitor,
+)
+from ssogate.portal.door import ACCOUNT, PASSWORD, Passwords, by
 from ssogate.storage import Store
 
 if TYPE_CHECKING:

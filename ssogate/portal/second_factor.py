@@ -33,9 +33,9 @@ from ssogate.http.fields import fields
 from ssogate.http.languages import msgid
 from ssogate.http.log import log_refusal
 from ssogate.http.pages import form_page, page, redirect, translated
-from ssogate.model import Clock, Reply, Ticket
+from ssogate.model import Clock, PersonalPage, Reply, Ticket, Visitor
 from ssogate.portal.account import totp_state
-from ssogate.portal.door import ACCOUNT, SECOND_FACTOR, Codes, Passwords, PersonalPage, Visitor, by
+from ssogate.portal.door import ACCOUNT, SECOND_FACTOR, Codes, Passwords, by
 from ssogate.storage import Store
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from ssogate.errors import BadForm, InvalidParameter
 from ssogate.http.fields import fields
 from ssogate.http.form import peeked_pairs, query_pairs
 from ssogate.http.pages import redirect
-from ssogate.model import Clock, Endpoint, LocalPath, Reply
-from ssogate.portal.door import ACCOUNT, SWITCH, Door, PersonalPage, Visitor, by
+from ssogate.model import Clock, Endpoint, LocalPath, PersonalPage, Reply, Visitor
+from ssogate.portal.door import ACCOUNT, SWITCH, Door, by
 from ssogate.storage import Store
 
 if TYPE_CHECKING:

@@ -34,7 +34,15 @@ from ssogate.http import environ as env
 from ssogate.http.form import sent_pairs
 from ssogate.http.log import log_refusal
 from ssogate.http.pages import PRIVATE_HEADERS
-from ssogate.model import Client, Clock, Endpoint, GrantType, LocalPath, Standing
+from ssogate.model import (
+    Client,
+    Clock,
+    Endpoint,
+    GrantType,
+    LocalPath,
+    ServiceStatus,
+    Standing,
+)
 from ssogate.provider.client_authentication import authenticate, is_integration_link
 from ssogate.provider.errors import (
     InvalidRequest,
@@ -56,6 +64,8 @@ TOKEN = "/oauth/token.php"  # noqa: S105  (an address)
 # create_integration_link). It may tell which attempt this is.
 RETRY_SECONDS = 30
 _NEXT_ATTEMPT = {"": 1, "1": 2, "2": 3}
+
+_OVER = frozenset({ServiceStatus.TERMINATED, ServiceStatus.CANCELLED, ServiceStatus.FRAUD})
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
@@ -134,11 +144,16 @@ class TokenEndpoint:
         }
 
     def _owner(self, client: Client) -> Standing:
-        """Give the owner of the account that the client speaks for."""
+        """Give the owner of the account that the client speaks for, and spoke for from the first:
+        the secret of a service that went to another account is still with its former owner."""
         service = self.store.services.get(client.service) if client.service else None
-        owner = self.store.memberships.owner(service.account) if service else None
-        if client.grant is not GrantType.SINGLE_SIGN_ON or owner is None or owner.user is None:
-            raise UnauthorizedClient(detail="another grant's client, or no owner to sign in")
+        if client.grant is not GrantType.SINGLE_SIGN_ON or service is None:
+            raise UnauthorizedClient(detail="another grant's client")
+        if service.account != client.account or service.status in _OVER:
+            raise UnauthorizedClient(detail="the service went to another account, or is over")
+        owner = self.store.memberships.owner(service.account)
+        if owner is None or owner.user is None:
+            raise UnauthorizedClient(detail="no owner to sign in")
         return owner
 
     def _target(self, scope: str, service: int | None, domain: int | None) -> LocalPath:

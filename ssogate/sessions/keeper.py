@@ -24,6 +24,7 @@ from ssogate.errors import (
 )
 from ssogate.http.cookies import session_key
 from ssogate.model import (
+    STEP,
     Admitted,
     Clock,
     Identity,
@@ -44,8 +45,6 @@ TOUCH_SECONDS = 60
 MOST_SESSIONS = 50
 """Of one user; the oldest end when there are more, so that nobody fills the store by signing in."""
 
-STEP = "second_factor"
-"""The kind of the tickets that stand for a `Step`."""
 STEP_SECONDS = 300  # how long a visitor has for the second factor
 
 

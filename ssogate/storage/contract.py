@@ -55,6 +55,9 @@ class Tickets(Protocol):
     def take(self, key: str, kind: str) -> Ticket | None:
         """Give a ticket and forget it; exactly one of many who ask at once gets it."""
 
+    def drop(self, subject: str, kind: str) -> None:
+        """Forget all of a user's of one kind."""
+
 
 class Counters(Protocol):
     """How often something happened lately: a number that begins anew with each window."""
@@ -115,6 +118,9 @@ class UserStore(Protocol):
 
     def by_email(self, email: str) -> User | None:
         """Find by e-mail address, compared as `canonical_email` does; None if two have it."""
+
+    def with_email(self, email: str) -> Sequence[User]:
+        """Give those who have an e-mail address, compared likewise: two at most."""
 
     def by_external_id(self, source: str, external_id: str) -> User | None: ...
 

@@ -50,6 +50,17 @@ _WHOLE_USER = (*IDENTITY, *_REST, _CLOSED.label("closed"))
 _USER = select(*_WHOLE_USER)
 _ACCOUNT = tuple(_accounts.c[field.name] for field in fields(Account))
 _numbers, _administrators = schema.numbers, schema.administrators
+_owned = _accounts.alias("owned")
+_SWITCHED_OFF: ColumnElement[bool] = (
+    exists()
+    .where(
+        _others.c.subject == _users.c.subject,
+        _others.c.owner,
+        _owned.c.number == _others.c.account,
+        ~_owned.c.allow_single_sign_on,
+    )
+    .correlate(_users)
+)
 
 
 class Users:
@@ -62,7 +73,7 @@ class Users:
         .values(last=_numbers.c.last + bindparam("many"))
         .returning(_numbers.c.last)
     )
-    _by_email = _USER.where(_users.c.email_canonical == bindparam("of")).limit(2)
+    _with_email = _USER.where(_users.c.email_canonical == bindparam("of")).limit(2)
     _page = (
         _USER.where(_users.c.canonical > bindparam("after"))
         .order_by(_users.c.canonical)
@@ -98,9 +109,13 @@ class Users:
         return self._one(self._numbered, number)
 
     def by_email(self, email: str) -> User | None:
+        found = self.with_email(email)
+        return found[0] if len(found) == 1 else None
+
+    def with_email(self, email: str) -> list[User]:
         found = _comparable(email)
-        rows = self._database.rows(self._by_email, {"of": found}) if found else ()
-        return _user(rows[0]) if len(rows) == 1 else None
+        rows = self._database.rows(self._with_email, {"of": found}) if found else ()
+        return [_user(row) for row in rows]
 
     def by_external_id(self, source: str, external_id: str) -> User | None:
         return self.known(source, [external_id]).get(external_id) if external_id else None
@@ -184,13 +199,14 @@ def _new(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _standing(row: Sequence[Any]) -> Standing:
-    *found, administrator = row
+    *found, administrator, switched_off = row
     account, member, who = _split(found, len(_ACCOUNT), len(_members.c))
     return Standing(
         account=Account(*account),
         user=None if who[0] is None else _user(who),
         membership=None if member[0] is None else Membership(*member),
         administrator=administrator is not None,
+        switched_off=bool(switched_off),
     )
 
 
@@ -213,7 +229,7 @@ def _stand(which: ColumnElement[bool], who: ColumnElement[Any]) -> Select[Any]:
     """Read an account with the membership for which `which` holds and the user with this subject,
     where there are such."""
     return (
-        select(*_ACCOUNT, *_members.c, *_WHOLE_USER, _administrators.c.subject)
+        select(*_ACCOUNT, *_members.c, *_WHOLE_USER, _administrators.c.subject, _SWITCHED_OFF)
         .select_from(_accounts)
         .outerjoin(_members, and_(_members.c.account == _accounts.c.number, which))
         .outerjoin(_users, _users.c.subject == who)

@@ -313,6 +313,7 @@ clients = _numbered(
     Column("redirect_uris", Lines, nullable=False),
     _moment("created_at"),
     _moment("updated_at"),
+    Column("account", _WHOLE),  # it may be gone: no number is given twice
 )
 
 activity = Table(

@@ -159,6 +159,9 @@ def _close_before_fork(database: weakref.ref[SQLiteDatabase]) -> None:
 
     A child that inherits one believes that it holds the parent's locks; once the parent closes,
     the WAL is removed under the child, and what the child then commits is lost.
+
+    Only the forking thread's: fork while no other thread is in a transaction, as gunicorn does. A
+    child that is forked in the midst of one may find the database locked, and fails closed.
     """
 
     def close() -> None:

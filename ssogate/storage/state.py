@@ -38,6 +38,10 @@ class Tickets:
     )
     _get = select(schema.tickets).where(_of)
     _take = delete(schema.tickets).where(_of).returning(schema.tickets)
+    _drop = delete(schema.tickets).where(
+        (schema.tickets.c.subject == bindparam("of"))
+        & (schema.tickets.c.kind == bindparam("of_kind"))
+    )
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
@@ -55,6 +59,9 @@ class Tickets:
     def take(self, key: str, kind: str) -> Ticket | None:
         rows = self._database.rows(self._take, {"of": key, "of_kind": kind})
         return Ticket(*rows[0]) if rows else None
+
+    def drop(self, subject: str, kind: str) -> None:
+        self._database.write(self._drop, {"of": subject, "of_kind": kind})
 
 
 class Counters:

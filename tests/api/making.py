@@ -15,7 +15,9 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request, Response
 
 from ssogate.api import ACTIONS, Api, ApiSettings
+from ssogate.api.people import NewPasswords
 from ssogate.config.net import network
+from ssogate.crypto import hash_password
 from ssogate.directory import ACCOUNTS, SERVERS, SERVICES
 from ssogate.directory.clients import API_CREDENTIALS, API_ROLES, add_api_credential
 from ssogate.directory.destinations import Destinations
@@ -47,6 +49,7 @@ class Office:
         self.new_token = lambda: f"{next(tokens):040x}"
         self.settings = ApiSettings(networks=(network("192.0.2.0/24"),))
         self.check_password: Any = None
+        self.hashed: Callable[[str], str] = hash_password
         role = ApiRole(0, "all", frozenset(ACTIONS))
         API_ROLES.add(self.store, role, by=SUE, now=NOW)
         self.credential, self.secret = self.program("all")
@@ -91,7 +94,7 @@ class Office:
             new_token=self.new_token,
             random=self.random,
             check_password=self.check_password,
-            minimum=12,
+            passwords=NewPasswords(12, self.hashed),
         )
 
     def post(

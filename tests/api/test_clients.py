@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ssogate.crypto import verify_password
+from ssogate.directory import ACCOUNTS, add_user, change_user
 from ssogate.directory.administrators import add_administrator
-from ssogate.model import AccountStatus, Membership, ServiceStatus
+from ssogate.directory.sso_tokens import set_single_sign_on
+from ssogate.directory.users import API_SOURCE
+from ssogate.model import AccountStatus, Membership, ServiceStatus, User
 from tests.api.making import Office
 from tests.directory.making import SUE, customer, member, person, signed_in
 from tests.storage.making import NOW
@@ -107,6 +112,91 @@ def test_a_client_that_must_not_be(office: Office, asked: dict[str, str], messag
     assert office.no("AddClient", **{**ANN, **asked}).startswith(message)
     assert [*office.store.users.listed()] == users
     assert [*office.store.accounts.listed()] == [office.acme]
+
+
+def _alone(office: Office) -> User:
+    """An operator's own user, who has nothing to do with any client."""
+    return person(office.store, "ann", signed_in=False)
+
+
+def _of_a_program(office: Office) -> User:
+    return add_user(office.store, "ann", source=API_SOURCE, by=SUE, now=NOW)
+
+
+def _member(office: Office) -> User:
+    ann = _alone(office)
+    member(office.store, office.acme, ann)
+    return ann
+
+
+def _switched_off(office: Office) -> User:
+    set_single_sign_on(office.store, office.acme.number, False, by=SUE, now=NOW)
+    return office.joe
+
+
+def _member_of_one_that_is_off(office: Office) -> User:
+    _switched_off(office)
+    return _member(office)
+
+
+def _closed(office: Office) -> User:
+    closed = replace(office.acme, status=AccountStatus.CLOSED)
+    ACCOUNTS.change(office.store, office.acme.number, lambda _: closed, by=SUE, now=NOW)
+    return office.joe
+
+
+def _deactivated(office: Office) -> User:
+    return change_user(office.store, "joe", active=False, by=SUE, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("who", "may"),
+    [
+        pytest.param(_of_a_program, True, id="made by a program"),
+        pytest.param(_member, True, id="a member"),
+        pytest.param(_member_of_one_that_is_off, True, id="a member of another's that is off"),
+        pytest.param(_alone, False, id="without a client"),
+        pytest.param(_switched_off, False, id="an owner who wants no single sign-on"),
+        pytest.param(_closed, False, id="shut out by a closed client"),
+        pytest.param(_deactivated, False, id="deactivated"),
+    ],
+)
+def test_a_further_client_reaches_nobody_who_was_out_of_reach(
+    office: Office, who: Callable[[Office], User], may: bool
+) -> None:
+    user = office.store.users.of(who(office).identity.subject)
+    assert user is not None
+    before = [*office.store.accounts.listed()]
+
+    found = office.call("AddClient", **ANN, owner_user_id=user.number)
+
+    assert found.get("message") == (None if may else "Invalid owner_user_id")
+    assert ([*office.store.accounts.listed()] == before) is not may
+
+
+@pytest.mark.parametrize("owner", [True, False])
+@pytest.mark.parametrize(
+    ("action", "more"),
+    [
+        pytest.param("CloseClient", {}, id="closed"),
+        pytest.param("DeleteClient", {}, id="deleted"),
+        pytest.param("UpdateClient", {"status": "Closed"}, id="closed by an update"),
+    ],
+)
+def test_a_client_of_an_administrator_is_not_ended_by_programs(
+    office: Office, action: str, more: dict[str, str], owner: bool
+) -> None:
+    if not owner:
+        member(office.store, office.acme, person(office.store, "ann"), owner=True)
+    add_administrator(office.store, office.joe.identity.subject, [], by=SUE, now=NOW)
+    service = office.service()
+
+    message = office.no(action, clientid=office.acme.number, **more)
+
+    assert "administrator" in message
+    assert office.store.accounts.get(office.acme.number) == office.acme
+    assert office.store.services.get(service.number) == service
+    assert office.good("UpdateClient", clientid=office.acme.number, companyname="New")
 
 
 def test_an_administrator_is_not_made_an_owner(office: Office) -> None:

@@ -6,13 +6,14 @@ import base64
 import re
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pytest
 
 from ssogate.crypto.random_secrets import digest, matches
 from ssogate.directory import ACCOUNTS
 from ssogate.model import AccountStatus, Client, GrantType
-from tests.api.making import Office
+from tests.api.making import Office, refused
 from tests.directory.making import SUE, customer
 from tests.storage.making import NOW
 
@@ -242,3 +243,79 @@ def test_a_credential_is_deleted_once(office: Office) -> None:
     assert office.no("DeleteOAuthCredential", credentialId=1) == "Invalid Credential ID provided."
     assert office.no("DeleteOAuthCredential") == "Invalid Credential ID provided."
     assert [*office.store.clients.listed()] == []
+
+
+# --- A program that is held to some destinations -------------------------------------------------
+
+TICKETS = "clientarea:tickets"
+
+
+def held(office: Office) -> None:
+    """From now on, another program calls."""
+    office.credential, office.secret = office.program("all", scopes=(TICKETS,))
+
+
+def for_service(office: Office, scope: str) -> dict[str, Any]:
+    number = office.service().number
+    return {"grantType": "single_sign_on", "serviceId": number, "scope": scope}
+
+
+@pytest.mark.parametrize(
+    ("scope", "message"),
+    [
+        pytest.param(TICKETS, None, id="its own"),
+        pytest.param("clientarea:sso", None, id="the base"),
+        pytest.param("clientarea:profile", "clientarea:profile", id="another"),
+        pytest.param(f"{TICKETS} clientarea:profile", "clientarea:profile", id="another, too"),
+    ],
+)
+def test_a_held_program_makes_credentials_within_its_destinations(
+    office: Office, scope: str, message: str | None
+) -> None:
+    held(office)
+    asked = for_service(office, scope)
+
+    if message is None:
+        assert created(office, **asked).scopes == {*scope.split(), "clientarea:sso"}
+        return
+    assert office.no("CreateOAuthCredential", **asked) == (
+        f'The requested scope "{message}" is invalid.'
+    )
+    assert [*office.store.clients.listed()] == []
+
+
+def test_a_held_program_makes_no_client_for_identities(office: Office) -> None:
+    held(office)
+
+    assert office.no("CreateOAuthCredential", **CODE).startswith("The requested scope")
+
+
+def test_a_held_program_widens_no_credential(office: Office) -> None:
+    held(office)
+    before = created(office, **for_service(office, TICKETS))
+
+    message = office.no("UpdateOAuthCredential", credentialId=1, scope="clientarea:profile")
+
+    assert message == 'The requested scope "clientarea:profile" is invalid.'
+    assert office.store.clients.get(1) == before
+
+
+@pytest.mark.parametrize(
+    ("action", "more"),
+    [
+        pytest.param("UpdateOAuthCredential", {"name": "Mine"}, id="named anew"),
+        pytest.param("UpdateOAuthCredential", {"scope": TICKETS}, id="narrowed"),
+        pytest.param("UpdateOAuthCredential", {"resetSecret": "1"}, id="another secret"),
+        pytest.param("DeleteOAuthCredential", {}, id="deleted"),
+    ],
+)
+def test_a_held_program_leaves_credentials_that_reach_further(
+    office: Office, action: str, more: dict[str, str]
+) -> None:
+    before = created(office, **for_service(office, f"{TICKETS} clientarea:profile"))
+    held(office)
+
+    message = refused(office.send(action, credentialId=before.number, **more), 403)
+
+    assert message.startswith("Invalid Permissions")
+    assert office.store.clients.get(before.number) == before

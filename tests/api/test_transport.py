@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from typing import Any
 
 import pytest
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
-from ssogate.api import ACTIONS
+from ssogate.api import ACTIONS, endpoint
 from ssogate.api.answers import written
+from ssogate.crypto.random_secrets import matches
 from ssogate.errors import StoreFailure
+from ssogate.http import environ as env
 from tests.api.making import API, HERE, Office, answer, refused
 
 
@@ -122,6 +125,33 @@ def test_a_store_that_fails_is_told_in_shape(
 
     assert refused(response, 503) == "The database does not answer: try again in a minute"
     assert "disk I/O error" in caplog.text
+
+
+def test_what_is_done_is_answered_even_if_it_cannot_be_noted(
+    office: Office, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A secret that was reset is told once, or never."""
+    sent = {"grantType": "authorization_code", "name": "Wiki", "scope": "openid"}
+    office.good("CreateOAuthCredential", **sent)
+
+    def broken(*args: object) -> None:
+        raise StoreFailure("database is locked")
+
+    monkeypatch.setattr(endpoint, "note", broken)
+    found = office.good("UpdateOAuthCredential", credentialId=1, resetSecret=1)
+
+    client = office.store.clients.get(1)
+    assert client is not None
+    assert matches(found["newClientSecret"], client.secret_digest)
+    assert "updateoauthcredential is done but not noted: database is locked" in caplog.text
+    assert found["newClientSecret"] not in caplog.text
+
+
+def test_a_program_whose_address_nobody_knows_is_nowhere(office: Office) -> None:
+    sent: dict[str, Any] = {**office.login, "action": "GetPermissionsList"}
+    nowhere: dict[str, Any] = {env.PROGRAM: None}
+
+    assert refused(office.post(sent, **nowhere), 403) == "Invalid IP unknown"
 
 
 # --- Forms ---------------------------------------------------------------------------------------

@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from ssogate.api.people import names
-from ssogate.crypto import verify_password
-from ssogate.directory import change_user
+from ssogate.config.values import Name
+from ssogate.crypto import Turns, verify_password
+from ssogate.directory import add_user, change_user
 from ssogate.directory.administrators import add_administrator
-from ssogate.model import Permission, User
-from tests.api.making import Office
+from ssogate.directory.enrol import owns
+from ssogate.directory.users import API_SOURCE
+from ssogate.login.password.pace import Pace
+from ssogate.model import Enrolment, Permission, User
+from tests.api.making import Office, refused
 from tests.directory.making import SUE, customer, member, person
 from tests.storage.making import NOW
 
@@ -168,6 +173,80 @@ def test_a_change_that_must_not_be(office: Office, asked: dict[str, str], messag
 
     assert office.no("UpdateUser", **asked) == message
     assert [*office.store.users.listed()] == before
+
+
+@pytest.mark.parametrize(
+    ("source", "may"),
+    [
+        pytest.param("", True, id="an operator's"),
+        pytest.param(API_SOURCE, True, id="a program's"),
+        pytest.param("members", False, id="a sender's"),
+    ],
+)
+def test_a_program_changes_whom_no_sender_and_no_application_owns(
+    office: Office, source: str, may: bool
+) -> None:
+    add_user(office.store, "ann", source=source, by=SUE, now=NOW)
+    ann = office.store.users.get("ann")
+    assert ann is not None
+
+    found = office.call("UpdateUser", user_id=ann.number, firstname="Ann")
+
+    assert (found["result"] == "success") is may
+    changed = office.store.users.get("ann")
+    assert changed is not None
+    assert (changed.identity.name == "Ann") is may
+
+
+@pytest.mark.parametrize(
+    "email", ["boss@corp.example", "BOSS@corp.example", "two@corp.example", "TWO@Corp.example"]
+)
+def test_an_address_by_which_somebody_else_may_sign_in_is_taken(office: Office, email: str) -> None:
+    """`boss@corp.example` is a user name without an address, `two@…` the address of two."""
+    for name, address in (
+        ("boss@corp.example", ""),
+        ("ann", "two@corp.example"),
+        ("sue", "two@corp.example"),
+    ):
+        add_user(office.store, name, email=address, by=SUE, now=NOW)
+    before = [*office.store.users.listed()]
+
+    for message in (
+        office.no("UpdateUser", user_id=office.joe.number, email=email),
+        office.no("AddUser", **{**ANN, "email": email}, password2=PASSWORD),
+        office.no("AddClient", **{**ANN, "email": email}),
+    ):
+        assert message == "A user already exists with that email address"
+    assert [*office.store.users.listed()] == before
+
+
+def test_a_user_made_by_a_program_may_keep_the_own_name_as_address(office: Office) -> None:
+    number = office.good("AddUser", **ANN, password2=PASSWORD)["user_id"]
+
+    assert office.good("UpdateUser", user_id=number, email=ANN["email"]) == {"user_id": number}
+
+
+@pytest.mark.parametrize("action", ["AddUser", "AddClient"])
+def test_who_adds_many_at_once_is_told_to_wait(office: Office, action: str) -> None:
+    nobody = Turns(at_once=0, waiting=0, patience=0)
+    office.hashed = Pace(hashing=nobody).hashed
+
+    response = office.send(action, **ANN, password2=PASSWORD)
+
+    assert refused(response, 503).startswith("So many people sign in")
+    assert [*office.store.users.listed()] == [office.joe]
+
+
+@pytest.mark.parametrize("action", ["AddUser", "AddClient"])
+def test_whom_a_program_adds_is_no_senders(office: Office, action: str) -> None:
+    office.good(action, **ANN, password2=PASSWORD)
+
+    ann = office.store.users.get("ann@example.com")
+    assert ann is not None
+    assert ann.source == API_SOURCE
+    assert not owns(Enrolment(source="members"), ann)
+    with pytest.raises(ValidationError):
+        TypeAdapter(Name).validate_python(API_SOURCE)
 
 
 def test_an_administrator_is_not_changed_by_programs(office: Office) -> None:

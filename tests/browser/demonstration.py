@@ -1,4 +1,4 @@
-"""The demonstration as `make run` starts it, on three free ports, and people to sign in to it.
+"""The demonstration as `make run` starts it, on four free ports, and people to sign in to it.
 
 Every test gives itself a person of its own: what one changes, no other sees.
 """
@@ -33,6 +33,7 @@ class Places:
     gate: str
     club: str
     house: str
+    panel: str
     var: Path
 
     def somebody(self, groups: Iterable[str] = ("members",)) -> str:
@@ -55,11 +56,12 @@ class Demonstration(Process):
     """`make run`'s program."""
 
     def __init__(self, var: Path) -> None:
-        port = _three_free_ports()
+        port = _four_free_ports()
         self.places = Places(
             f"http://localhost:{port}",
             f"http://127.0.0.1:{port + 1}",
             f"http://127.0.0.1:{port + 2}",
+            f"http://127.0.0.1:{port + 3}",
             var,
         )
         environ = {"SSOGATE_DEMO_PORT": str(port), "SSOGATE_DEMO_VAR": str(var)}
@@ -69,16 +71,16 @@ class Demonstration(Process):
         self.until("Ctrl-C", timeout=40)
 
 
-def _three_free_ports() -> int:
-    for start in range(18000 + os.getpid() % 997 * 3, 30000, 3):
+def _four_free_ports() -> int:
+    for start in range(18000 + os.getpid() % 997 * 4, 30000, 4):
         try:
-            for port in range(start, start + 3):
+            for port in range(start, start + 4):
                 with socket.socket() as probe:
                     probe.bind(("127.0.0.1", port))
         except OSError:
             continue
         return start
-    raise AssertionError("no three free ports in a row")
+    raise AssertionError("no four free ports in a row")
 
 
 def fill_in(page: Page, username: str, password: str = PASSWORD) -> None:

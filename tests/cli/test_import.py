@@ -32,8 +32,8 @@ def test_a_folder_comes_in_and_the_counts_are_told(sealing: Site) -> None:
         "users           8    0        0",
         "accounts        3    0        0",
         "members         7    0        0",
-        "servers         3    0        0",
-        "services        4    0        0",
+        "servers         4    0        0",
+        "services        5    0        0",
         "domains         4    0        0",
         "administrators  2    0        0",
     ]

@@ -376,3 +376,19 @@ def test_a_client_goes_with_its_service(store: SQLiteStore) -> None:
     SERVICES.delete(store, own.number, by=SUE, now=NOW)
 
     assert [*store.clients.listed()] == []
+
+
+def test_a_client_speaks_for_the_account_that_its_service_had_at_first(store: SQLiteStore) -> None:
+    mine, other = service(store), service(store, "Other")
+    panel, _ = client(store, PANEL, service=mine.number)
+    assert panel.account == mine.account
+
+    moved = partial(replace, account=other.account)
+    SERVICES.change(store, mine.number, moved, by=SUE, now=NOW)
+    reset_client_secret(store, panel.number, random=RANDOM, by=SUE, now=NOW)
+    forged = partial(replace, account=other.account, name="New")
+    changed = CLIENTS.change(store, panel.number, forged, by=SUE, now=NOW)
+
+    assert changed.account == mine.account
+    there = partial(replace, service=other.number)
+    assert CLIENTS.change(store, panel.number, there, by=SUE, now=NOW).account == other.account

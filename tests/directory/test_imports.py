@@ -72,8 +72,8 @@ def test_the_example_is_whole(desk: Desk) -> None:
         "users": (8, 0, 0),
         "accounts": (3, 0, 0),
         "members": (7, 0, 0),
-        "servers": (3, 0, 0),
-        "services": (4, 0, 0),
+        "servers": (4, 0, 0),
+        "services": (5, 0, 0),
         "domains": (4, 0, 0),
         "administrators": (2, 0, 0),
     }
@@ -265,6 +265,23 @@ def test_a_known_accounts_service_comes_with_its_server(desk: Desk) -> None:
             "services.csv": "id,account,product,server\nh-1,c-1,Hosting,s-1\n",
         }
     ) == {"servers": (1, 0, 0), "services": (1, 0, 0)}
+
+
+def test_servers_and_services_may_share_a_panels_user_name(desk: Desk) -> None:
+    """It is a panel's own: every server has a root, and people take the same name on several."""
+    servers = "id,name,module,hosts,username\n"
+    services = "id,account,product,server,username\n"
+    desk.bring(
+        {
+            "accounts.csv": ACCOUNT,
+            "servers.csv": servers
+            + "".join(f"s{n},web{n},cpanel,w{n}.example,root\n" for n in (1, 2)),
+            "services.csv": services + "".join(f"h{n},c-1,Hosting,s{n},joe\n" for n in (1, 2)),
+        }
+    )
+
+    assert [server.username for server in desk.store.servers.listed()] == ["root", "root"]
+    assert [service.username for service in desk.store.services.listed()] == ["joe", "joe"]
 
 
 def test_role_groups_alone_restrict_a_server(desk: Desk) -> None:

@@ -10,7 +10,7 @@ import pytest
 from ssogate.crypto import SealBroken, Sealer
 from ssogate.directory import ACCOUNTS, DOMAINS, SERVERS, SERVICES, change_user, usable_service
 from ssogate.directory.services import set_service_password
-from ssogate.errors import Conflict, Forbidden
+from ssogate.errors import Conflict, LaunchRefused
 from ssogate.model import (
     Account,
     AccountStatus,
@@ -123,7 +123,7 @@ def joe(store: SQLiteStore, acme: Account) -> User:
 
 
 def refusal(store: SQLiteStore, user: User, number: int) -> str:
-    with pytest.raises(Forbidden) as caught:
+    with pytest.raises(LaunchRefused) as caught:
         usable_service(store, user.identity.subject, number)
     return caught.value.detail
 

@@ -165,6 +165,13 @@ def _closed_and_off(acme: Acme) -> None:
     acme.change(status=AccountStatus.CLOSED, allow_single_sign_on=False)
 
 
+def _another_off(acme: Acme) -> None:
+    """The user owns another account, whose switch is off: the session would be the same."""
+    other = customer(acme.store, "Joes other one", external_id="off")
+    member(acme.store, other, acme.joe, owner=True)
+    set_single_sign_on(acme.store, other.number, False, by=SUE, now=NOW)
+
+
 def _deactivated(acme: Acme) -> None:
     change_user(acme.store, "joe", active=False, by=SUE, now=NOW)
 
@@ -207,6 +214,7 @@ def _domain_deleted(acme: Acme) -> None:
 CHANGES = [
     pytest.param(_closed, Reason.CLOSED, id="closed"),
     pytest.param(_switched_off, Reason.SWITCHED_OFF, id="switched off"),
+    pytest.param(_another_off, Reason.SWITCHED_OFF, id="another of the owner's switched off"),
     pytest.param(_closed_and_off, Reason.CLOSED, id="closed counts first"),
     pytest.param(_deactivated, Reason.USER, id="user deactivated"),
     pytest.param(_closed_elsewhere, Reason.USER, id="user not welcome"),
@@ -244,6 +252,16 @@ def test_all_is_judged_anew_when_a_token_is_redeemed(
         acme.redeemed()
 
     assert refused.value.reason is reason
+
+
+def test_the_switch_of_an_account_that_somebody_else_owns_does_not_count(acme: Acme) -> None:
+    other = customer(acme.store, "Joe only helps there", external_id="off")
+    member(acme.store, other, acme.joe)
+    set_single_sign_on(acme.store, other.number, False, by=SUE, now=NOW)
+
+    acme.token()
+
+    assert acme.redeemed()
 
 
 def test_a_token_dies_with_its_account(acme: Acme) -> None:

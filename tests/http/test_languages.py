@@ -15,6 +15,8 @@ import ssogate
 from ssogate import errors
 from ssogate.errors import GateError
 from ssogate.http.languages import MAX_ACCEPT_LANGUAGE, MAX_CATALOGUE, Languages, msgid
+from ssogate.launch import Metadata
+from ssogate.launch.modules import BUILT_IN
 
 PACKAGE = Path(ssogate.__file__).parent
 OURS = PACKAGE / "http" / "translations"
@@ -45,6 +47,9 @@ def texts_in_use() -> Iterator[str | tuple[str, ...]]:
     for error in vars(errors).values():
         if isinstance(error, type) and issubclass(error, GateError):
             yield from (error.title, error.public, error.hint)
+    for metadata in (Metadata("", 0), *(module.metadata for module in BUILT_IN.values())):
+        yield from (metadata.service_label, metadata.admin_label)
+        yield from (shortcut.label for shortcut in metadata.shortcuts)
 
 
 def forms(either: str | Iterable[str] | None) -> list[str]:

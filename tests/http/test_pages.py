@@ -48,6 +48,8 @@ PAGES: dict[str, Callable[[str], dict[str, Any]]] = {
             for owned in (True, False)
         ],
         "switch_url": x,
+        "services_url": x,
+        "servers_url": x,
         "sign_out_url": x,
     },
     "confirm.html": lambda x: {
@@ -65,6 +67,22 @@ PAGES: dict[str, Callable[[str], dict[str, Any]]] = {
         "username": x,
         "sign_in": x,
         "request_id": x,
+    },
+    "servers.html": lambda x: {
+        "servers": [
+            (SimpleNamespace(number=f"{x}{label}", name=x, hosts=[x]), label, x)
+            for label in (x, "")
+        ]
+    },
+    "service.html": lambda x: {
+        "service": SimpleNamespace(product=x, domain=x, username=x),
+        "button": SimpleNamespace(url=x, label=x),
+        "shortcuts": [SimpleNamespace(url=x, label=x)],
+        "services_url": x,
+    },
+    "services.html": lambda x: {
+        "services": [SimpleNamespace(number=x, product=x, domain=x, username=x)],
+        "services_url": x,
     },
     "second_factor.html": lambda x: {"action": x, "problem": x, "sign_in": x},
     "sign_in.html": lambda x: {

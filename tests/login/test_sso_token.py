@@ -20,12 +20,12 @@ from ssogate.directory.administrators import add_administrator
 from ssogate.directory.sso_tokens import TokenRefused, provision, set_single_sign_on
 from ssogate.errors import StoreFailure
 from ssogate.http import environ as env
-from ssogate.http.cookies import cookies
+from ssogate.http.cookies import cookies, session_key
 from ssogate.login.chooser import Chooser
 from ssogate.login.sso_token import SsoToken, SsoTokenSettings
 from ssogate.middleware.endpoints import Endpoints
 from ssogate.middleware.sessions import Sessions
-from ssogate.model import Account, AccountStatus, LocalPath, Service, ServiceStatus, User
+from ssogate.model import STEP, Account, AccountStatus, LocalPath, Service, ServiceStatus, User
 from tests.directory.making import SUE, customer, member, person, standing
 from tests.login.making import Browser, code, hidden_fields
 from tests.sessions.making import make_keeper
@@ -48,7 +48,8 @@ class Gate:
         self.clock = Hands()
         self.keeper = make_keeper(folder, self.clock)
         self.store = self.keeper.store
-        method = SsoToken(settings(**given), self.store, self.clock)
+        self.vouched: Callable[[User], User | None] = lambda user: user
+        method = SsoToken(settings(**given), self.store, self.clock, self._vouch)
         self.chooser = Chooser([method])
         own = cookies(secure=True)
         self.app = Sessions(
@@ -89,6 +90,9 @@ class Gate:
             now=int(self.clock()),
         )
 
+    def _vouch(self, user: User) -> User | None:
+        return self.vouched(user)
+
     def browser(self) -> Browser:
         return Browser(self.app)
 
@@ -114,6 +118,12 @@ def _page(environ: Any, start_response: Any) -> Any:
 
 def follow(browser: Browser, token: str = JOES, **more: Any) -> TestResponse:
     return browser.get(PATH, query_string=urlencode({"access_token": token}), **more)
+
+
+def step_of(browser: Browser) -> str:
+    cookie = browser.get_cookie("__Host-ssogate-step", "app.example")
+    assert cookie
+    return cookie.value
 
 
 @pytest.fixture
@@ -201,6 +211,46 @@ def test_it_is_no_way_in_to_offer(gate: Gate) -> None:
 
     assert method.label == "a one-time link"
     assert PATH not in gate.browser().get("/_sso/sign-in").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("again", ["nobody", "somebody not welcome"])
+def test_a_user_whom_the_own_source_lets_in_no_more_does_not_come_in(
+    gate: Gate, again: str
+) -> None:
+    gate.vouched = lambda user: None if again == "nobody" else replace(user, active=False)
+
+    assert not_working(follow(gate.browser()))
+
+    assert gate.names == []
+    assert gate.told == ["Unable to authenticate with Single Sign-On token for User ID: 1"]
+    gate.vouched = lambda user: user
+    assert gate.signed_in().who == "joe", "nothing was spent"
+
+
+def test_while_a_source_does_not_answer_nobody_of_it_comes_in(gate: Gate) -> None:
+    def broken(user: User) -> User:
+        raise StoreFailure("the legacy source does not answer")
+
+    gate.vouched = broken
+
+    assert follow(gate.browser()).status_code == 500
+    assert gate.names == []
+
+
+@pytest.mark.parametrize("what", ["switched off", "closed", "removed", "deleted"])
+def test_a_second_factor_that_a_token_has_begun_ends_with_what_let_it_in(
+    gate: Gate, what: str
+) -> None:
+    gate.store.secrets.set_second_factor(gate.joe.identity.subject, "sealed", [], NOW)
+    member(gate.store, gate.other, gate.joe)  # so that acme is not the only one
+    browser = gate.browser()
+    follow(browser)
+    key = session_key(step_of(browser))
+    assert gate.store.tickets.get(key, STEP)
+
+    {"switched off": _off, "closed": _closed, "removed": _no_member, "deleted": _gone}[what](gate)
+
+    assert gate.store.tickets.get(key, STEP) is None
 
 
 # --- Once -----------------------------------------------------------------------------------------
@@ -358,6 +408,10 @@ def _closed(gate: Gate) -> None:
 
 def _off(gate: Gate) -> None:
     set_single_sign_on(gate.store, gate.acme.number, False, by=SUE, now=NOW)
+
+
+def _gone(gate: Gate) -> None:
+    ACCOUNTS.delete(gate.store, gate.acme.number, by=SUE, now=NOW)
 
 
 def _off_and_on(gate: Gate) -> None:

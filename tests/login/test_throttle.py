@@ -238,3 +238,38 @@ def test_neither_log_nor_table_holds_what_was_typed(site: Site, tmp_path: Path) 
 
     assert "sign-in.throttled" in held
     assert "my-secret-pass" not in held
+
+
+# --- Programs that ask for somebody ---------------------------------------------------------------
+
+
+def by_program(site: Site, typed: str) -> bool:
+    """Whether a wrong guess is let be made."""
+    user = site.password.people.user(typed)
+    try:
+        site.password.throttle.begin(PASSWORDS, user, None, typed=typed).wrong()
+    except TooManyTries:
+        return False
+    return True
+
+
+def test_by_a_program_ten_guesses_at_one_person_and_any_number_of_people(site: Site) -> None:
+    site.add()
+
+    assert all(by_program(site, f"nobody{number}") for number in range(60))
+    assert sum(by_program(site, "joe") for _ in range(60)) == 10
+
+
+def test_guesses_by_programs_count_for_the_person_and_not_for_a_network(site: Site) -> None:
+    site.add()
+    for number in range(4):
+        for _ in range(10):
+            assert not Guesser(site, f"192.0.{number}.1").stopped("joe")
+    assert all(by_program(site, "joe") for _ in range(10))
+
+    assert Guesser(site, "198.51.100.1").stopped("joe"), "fifty from everywhere"
+    assert not Guesser(site, "198.51.100.1").stopped("nobody")
+
+
+def test_a_program_that_brings_a_browsers_cookie_is_none(site: Site) -> None:
+    assert site.password.throttle.device(site.add(), None) == ""

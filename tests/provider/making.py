@@ -54,6 +54,7 @@ class Panel:
             "secret_digest": digest(SECRET),
             "grant": GrantType.SINGLE_SIGN_ON,
             "service": self.service.number,
+            "account": self.acme.number,
             "scopes": SCOPES,
             **fields,
         }

@@ -12,8 +12,15 @@ from ssogate.directory import ACCOUNTS, DOMAINS, SERVICES, change_user
 from ssogate.directory.accounts import remove_member
 from ssogate.directory.sso_tokens import redeemable
 from ssogate.errors import StoreFailure
-from ssogate.model import AccountStatus, Domain, DomainStatus, GrantType, LocalPath
-from tests.directory.making import SUE, texts
+from ssogate.model import (
+    AccountStatus,
+    Domain,
+    DomainStatus,
+    GrantType,
+    LocalPath,
+    ServiceStatus,
+)
+from tests.directory.making import SUE, member, person, texts
 from tests.provider.making import SECRET, SITE, Panel, basic, refused
 from tests.storage.making import NOW
 
@@ -197,11 +204,27 @@ def test_who_may_not_come_in_gets_no_token(panel: Panel, happens: Callable[[Pane
     assert texts(panel.store) == before
 
 
-def test_a_client_goes_with_its_service_to_another_account(panel: Panel) -> None:
+def test_a_client_does_not_go_with_its_service_to_another_account(panel: Panel) -> None:
+    """Who holds the secret is a customer of the first."""
+    member(panel.store, panel.other, person(panel.store, "ann"), owner=True)
     moved = replace(panel.service, account=panel.other.number)
     SERVICES.change(panel.store, panel.service.number, lambda _: moved, by=SUE, now=NOW)
 
-    assert refused(panel.ask(), "unauthorized_client"), "Other has no owner"
+    assert refused(panel.ask(), "unauthorized_client")
+    back = replace(panel.service, account=panel.acme.number)
+    SERVICES.change(panel.store, panel.service.number, lambda _: back, by=SUE, now=NOW)
+    assert panel.ask().status_code == 200
+
+
+@pytest.mark.parametrize("status", ServiceStatus)
+def test_a_service_that_is_over_gives_no_token(panel: Panel, status: ServiceStatus) -> None:
+    changed = replace(panel.service, status=status)
+    SERVICES.change(panel.store, panel.service.number, lambda _: changed, by=SUE, now=NOW)
+
+    if status in ("Terminated", "Cancelled", "Fraud"):
+        assert refused(panel.ask(), "unauthorized_client")
+    else:
+        assert panel.ask().status_code == 200
 
 
 # --- What is no request ---------------------------------------------------------------------------

@@ -97,6 +97,7 @@ def test_a_moved_demonstration_has_a_gateway_yaml_that_follows(tmp_path: Path) -
     assert "localhost:9300" in text
     assert "127.0.0.1:9301" in text
     assert "127.0.0.1:9302" in text
+    assert "port: 9303" in text
     assert not re.search(r":800\d", text)
     assert (folder / "var/link-secret").read_text() == demo.secret.read_text()
     assert list((folder / "policies").glob("*.yaml"))
@@ -125,19 +126,19 @@ def test_a_taken_port_is_told_with_a_way_out(tmp_path: Path) -> None:
     assert "Traceback" not in started.stderr
 
 
-def three_free_ports() -> int:
-    """The first of three ports in a row that nobody listens on."""
+def four_free_ports() -> int:
+    """The first of four ports in a row that nobody listens on."""
     for port in range(20000, 30000, 10):
         with suppress(OSError), ExitStack() as held:
-            for offset in range(3):
+            for offset in range(4):
                 held.enter_context(socket.create_server(("127.0.0.1", port + offset)))
             return port
-    raise AssertionError("no three free ports")
+    raise AssertionError("no four free ports")
 
 
 @pytest.mark.server
 def test_one_command_starts_it_all_and_ctrl_c_ends_it(tmp_path: Path) -> None:
-    port = three_free_ports()
+    port = four_free_ports()
     environ = {"SSOGATE_DEMO_PORT": str(port), "SSOGATE_DEMO_VAR": str(tmp_path / "var")}
 
     with Process([sys.executable, str(STARTER)], env=environ) as demo:

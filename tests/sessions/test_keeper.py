@@ -26,9 +26,19 @@ from ssogate.errors import (
     WrongPassword,
 )
 from ssogate.http.cookies import session_key
-from ssogate.model import Administrator, Admitted, Enrolment, Listed, Session, SignIn, Step, User
+from ssogate.model import (
+    STEP,
+    Administrator,
+    Admitted,
+    Enrolment,
+    Listed,
+    Session,
+    SignIn,
+    Step,
+    User,
+)
 from ssogate.sessions import Keeper, SessionSettings
-from ssogate.sessions.keeper import STEP, TOUCH_SECONDS, Admit
+from ssogate.sessions.keeper import TOUCH_SECONDS, Admit
 from ssogate.storage import SQLiteStore
 from tests.servers import held
 from tests.sessions.making import CRM, IDLE, LIFETIME, make_keeper, opened, sign_in, tokens

@@ -101,6 +101,16 @@ class DirectoryContract:
         assert store.tickets.get("k1", "x") is None
         assert store.tickets.get("k2", "x")
 
+    def test_a_users_tickets_of_one_kind_are_dropped(self, store: Store) -> None:
+        for key, kind, subject in (("k1", "x", "s"), ("k2", "y", "s"), ("k3", "x", "t")):
+            store.tickets.put(Ticket(key, kind, subject, "{}", NOW))
+
+        store.tickets.drop("s", "x")
+
+        assert store.tickets.get("k1", "x") is None
+        assert store.tickets.get("k2", "y")
+        assert store.tickets.get("k3", "x")
+
     def test_old_tickets_go_when_a_new_one_comes(self, store: Store, reopen: Reopen) -> None:
         store.tickets.put(*(Ticket(f"k{n}", "x", "s", "{}", NOW - 1 + n) for n in range(3)))
 
@@ -315,6 +325,13 @@ class DirectoryContract:
         assert standing(ann) == Standing(acme, ann, member, administrator=True)
         assert standing(sue) == Standing(acme, sue, None, administrator=False)
         assert standing(joe, 99) is store.memberships.owner(99) is None
+
+        other = store.accounts.add(replace(ACME, external_id="", allow_single_sign_on=False))
+        store.memberships.put(Membership(other.number, ann.identity.subject, owner=True))
+        store.memberships.put(Membership(other.number, joe.identity.subject))
+        assert standing(ann) == Standing(acme, ann, member, administrator=True, switched_off=True)
+        assert standing(joe) == Standing(acme, joe, owner, administrator=False)
+        store.accounts.delete(other.number)
 
         store.accounts.update(replace(acme, status=AccountStatus.CLOSED))
         closed = standing(joe)

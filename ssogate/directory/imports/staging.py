@@ -125,7 +125,7 @@ class Staging:
         # A row that is wrong claims its names, too: who refers to it is right.
         if "id" in good:
             self._claim_own(found, found.kind, "id", good["id"], number)
-        if "username" in good:
+        if found.kind == "users" and "username" in good:
             canonical = canonical_name(good["username"])
             self._claim_own(found, "usernames", "username", canonical, number)
 

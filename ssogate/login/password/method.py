@@ -50,9 +50,11 @@ class Password:
     def path(self) -> str:
         return PASSWORD
 
-    def sign_in(self, typed: Typed, environ: WSGIEnvironment) -> SignIn:
-        """Judge a sign-in. Raises `TooManyTries`, `SignInBusy`, `WrongPassword`, `StoreFailure`,
-        and, to who knows the password, `AccountInactive`."""
+    def sign_in(self, typed: Typed, environ: WSGIEnvironment | None) -> SignIn:
+        """Judge a sign-in; without `environ`, for a program that asks for somebody.
+
+        Raises `TooManyTries`, `SignInBusy`, `WrongPassword`, `StoreFailure`, and, to who knows the
+        password, `AccountInactive`."""
         user = self.people.user(typed.username)
         holder = self._judged(user, typed.username, typed.password, environ)
         if not holder.welcome:
@@ -84,9 +86,11 @@ class Password:
         return self.people.have_password(user)
 
     def _judged(
-        self, user: User | None, typed: str, password: str, environ: WSGIEnvironment
+        self, user: User | None, typed: str, password: str, environ: WSGIEnvironment | None
     ) -> Holder:
-        with self.pace.even():  # first: who is not looked at, since we are busy, is not counted
+        with self.pace.even(
+            by_program=environ is None
+        ):  # first: who is not looked at, since we are busy, is not counted
             guess = self.throttle.begin(PASSWORDS, user, environ, typed=typed)
             try:
                 holder = self.people.holder(user, typed)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
-from ssogate.crypto import TooBusy, Turns
+from ssogate.crypto import TooBusy, Turns, hash_password
 from ssogate.errors import SignInBusy, WrongPassword
 
 STEP = 1.0  # seconds; longer than a look-up and any hash that is taken in take together
@@ -20,12 +20,17 @@ STEP = 1.0  # seconds; longer than a look-up and any hash that is taken in take 
 # In a process, which has 16 threads by default: whoever is signed in already keeps half of them,
 # however many people guess. Held-back answers count: a place is what bounds them.
 PLACES = 8
+OF_PROGRAMS = 4  # of these places: whoever guesses at a program's form stops no one at the gate's
 AT_ONCE = 2
 PATIENCE = 5.0  # seconds
 
 
 def _places() -> Turns:
     return Turns(at_once=PLACES, waiting=0, patience=0)
+
+
+def _places_of_programs() -> Turns:
+    return Turns(at_once=OF_PROGRAMS, waiting=0, patience=0)
 
 
 def _hashing() -> Turns:
@@ -39,16 +44,18 @@ class Pace:
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
     places: Turns = field(default_factory=_places)
+    places_of_programs: Turns = field(default_factory=_places_of_programs)
     hashing: Turns = field(default_factory=_hashing)
 
     @contextmanager
-    def even(self) -> Iterator[None]:
+    def even(self, *, by_program: bool = False) -> Iterator[None]:
         """Judge a password inside; a `WrongPassword` comes out at the next full `STEP`.
 
         At a step, not merely after one: when much is going on and it takes longer than one, the
         next covers it as well. Raises `SignInBusy`.
         """
-        with _turn(self.places):
+        of_program = _turn(self.places_of_programs) if by_program else nullcontext()
+        with of_program, _turn(self.places):
             began = self.monotonic()
             try:
                 yield
@@ -61,6 +68,11 @@ class Pace:
         """Hash inside. Raises `SignInBusy`."""
         with _turn(self.hashing):
             yield
+
+    def hashed(self, password: str) -> str:
+        """Hash a new password in turn. Raises `SignInBusy`."""
+        with self.hash():
+            return hash_password(password)
 
 
 @contextmanager

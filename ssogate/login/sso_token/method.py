@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,7 @@ from ssogate.model import (
     Session,
     SignIn,
     Ticket,
+    User,
 )
 from ssogate.storage import Store
 
@@ -67,11 +68,15 @@ _SIGNED_IN_TO_CLOSED = (
 
 @dataclass(frozen=True, slots=True)
 class SsoToken:
-    """The way in by one-time token. It has no place to ask for one: programs do that."""
+    """The way in by one-time token. It has no place to ask for one: programs do that.
+
+    `vouched` gives a user as the user's source has it by now; None if it lets the user in no more.
+    """
 
     settings: SsoTokenSettings
     store: Store
     clock: Clock
+    vouched: Callable[[User], User | None]
 
     @property
     def label(self) -> str:
@@ -110,10 +115,14 @@ class SsoToken:
 
     def _judged(self, key: str, session: Session | None, request: Request) -> Redeemable:
         try:
-            return self._redeemable(key)
+            found = self._redeemable(key)
+            user = self.vouched(found.user)
+            if user is None or not user.welcome:
+                raise TokenRefused(Reason.USER, found.grant.account)
         except TokenRefused as refused:
             self._tell(refused, key, session, request)
             raise SsoTokenRefused(str(refused)) from refused
+        return replace(found, user=user)
 
     def _redeemable(self, key: str) -> Redeemable:
         found = redeemable(self.store, key, now=self.clock())

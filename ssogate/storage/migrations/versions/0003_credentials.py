@@ -37,6 +37,7 @@ def upgrade() -> None:
         *_texts("scopes", "description", "logo_uri", "redirect_uris"),
         sa.Column("created_at", WHOLE, nullable=False),
         sa.Column("updated_at", WHOLE, nullable=False),
+        sa.Column("account", WHOLE),
         _external_id(),
         **NUMBERED,
     )
