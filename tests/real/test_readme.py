@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -19,10 +20,13 @@ from click.testing import CliRunner
 
 from ssogate.cli import main
 from ssogate.http.target import parse_target
+from ssogate.launch import LaunchResult, Module
 from ssogate.model import Outcome
 from ssogate.policy import decide
 from ssogate.settings import load
 from tests.directory.test_legacy import PHPBB
+from tests.launch.making import WITH_TOKEN, MemoryPanel
+from tests.launch.tls import authority
 from tests.servers import PROJECT
 
 README = (PROJECT / "README.md").read_text("utf-8")
@@ -48,6 +52,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).write_text(SECRET if name == "link-secret" else f"{SECRET} {name}")
     for name in ("examples", "ssogate"):
         (tmp_path / name).symlink_to(PROJECT / name)
+    authority(tmp_path, name="node1-ca")
     (tmp_path / "policies").mkdir()
     (tmp_path / "policies/10-app.yaml").write_text(block("yaml", "# policies/"))
     (tmp_path / "gateway.yaml").write_text(block("yaml", "# gateway.yaml\n"))
@@ -76,6 +81,7 @@ def test_its_gateway_yaml_and_policies_load(folder: Path) -> None:
         "sources:",
         "kind: postgresql",
         "kind: sso_token",
+        "launch:",
         "pages:",
     ],
 )
@@ -111,15 +117,18 @@ def commands() -> list[str]:
 
 
 def test_its_commands_work_one_after_the_other(folder: Path) -> None:
-    change(folder / "gateway.yaml", "sealing_keys:")
+    for step in ("sealing_keys:", "launch:"):
+        change(folder / "gateway.yaml", step)
 
     said = {line: run(line) for line in commands()}
 
     failed = {line: output for line, (status, output) in said.items() if status}
-    assert [*failed] == [line for line in said if "explain" in line], failed  # whose answer is no
+    # Whose answer is no: there is no panel at node1.example.com.
+    assert [*failed] == [line for line in said if re.search("explain|launch", line)], failed
     outputs = {line.split("#")[0].strip(): output for line, (_, output) in said.items()}
     assert "8    0        0" in outputs["ssogate import examples/directory --dry-run"]
     assert "user.password-set" in outputs["ssogate activity list --containing sue"]
+    assert "Unable to auto-login" in outputs["ssogate launch 1 --as sue"]
     assert "all whole" in outputs["ssogate activity verify"]
     assert (folder / "theme/translations/fr.po").exists()
 
@@ -132,6 +141,21 @@ def run(line: str) -> tuple[int, str]:
     words = shlex.split(line, comments=True)[1:]
     result = CliRunner().invoke(main, words, input="a password of sue's\n" * 2)
     return result.exit_code, result.output
+
+
+def test_its_module_signs_people_in() -> None:
+    names: dict[str, Any] = {}
+    exec(block("python", "class Acme"), names)
+    module: Module = names["Acme"]()
+    panel = MemoryPanel({"ticket": "t1"}, status=201)
+
+    result = module.service_single_sign_on(WITH_TOKEN, panel)
+
+    assert result == LaunchResult(True, panel.url("/enter", {"ticket": "t1"}))
+    assert panel.asked[0].form == {"user": "joe"}
+    refused = module.service_single_sign_on(WITH_TOKEN, MemoryPanel({}, status=404))
+    assert not refused.success
+    assert len(block("python", "class Acme").splitlines()) <= 18
 
 
 def python_link() -> str:
