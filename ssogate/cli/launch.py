@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ssogate.app import open_launch
+from ssogate.cli import servers, services
 from ssogate.cli.console import (
     Mistake,
     answer,
@@ -20,8 +21,6 @@ from ssogate.cli.console import (
     say_facts,
     say_json,
 )
-from ssogate.cli.records import find
-from ssogate.directory import SERVERS, SERVICES
 from ssogate.directory.activity import By
 from ssogate.errors import ActionFailed, GateError
 from ssogate.launch.masking import ModuleCall
@@ -68,10 +67,10 @@ def launch(
         by = By(f"cli:{operator()}", address)
         try:
             if server is None:
-                number = find(SERVICES, gate.store, service or "").number
+                number = services.found(gate.store, service or "").number
                 url = launcher.service(number, subject, app=app, by=by)
             else:
-                url = launcher.server(find(SERVERS, gate.store, server).number, subject, by=by)
+                url = launcher.server(servers.found(gate.store, server).number, subject, by=by)
         except GateError as error:
             url, why = "", _reason(error)
     if as_json:
