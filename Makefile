@@ -49,6 +49,7 @@ fuzz: $(VENV)/.test ## send a million broken requests to a running gate (some 15
 bench: $(VENV)/.test ## measure the gate against its upstream and a bare gunicorn
 	@$(BIN)/python bench/run.py
 	@$(BIN)/python bench/tokens.py
+	@$(BIN)/python bench/launches.py
 
 pins: ## choose the versions anew: requirements/*.in -> *.txt (needs uv; UPGRADE=--upgrade)
 	@for name in run test; do \

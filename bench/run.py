@@ -104,11 +104,11 @@ def main() -> int:
 
 
 def _start(servers: ExitStack, folder: Path) -> list[Pair]:
-    upstream, nginx = servers.enter_context(_nginx(folder))
+    upstream, behind = servers.enter_context(nginx(folder))
     hello, bare = servers.enter_context(gunicorn(folder, "hello:app", HERE))
     direct, hello_url = f"http://127.0.0.1:{upstream}/x", f"http://127.0.0.1:{hello}/x"
     constant = ["-H", "Cookie: ssogate=" + "x" * 43]
-    pairs = [Pair(Work("the upstream itself", direct, nginx), Work("", hello_url, bare, constant))]
+    pairs = [Pair(Work("the upstream itself", direct, behind), Work("", hello_url, bare, constant))]
     for rules in RULES:
         place = folder / f"gate{rules}"
         tokens = _gate(place, upstream, rules)
@@ -141,7 +141,7 @@ end
 
 
 @contextmanager
-def _nginx(folder: Path) -> Iterator[tuple[int, int]]:
+def nginx(folder: Path) -> Iterator[tuple[int, int]]:
     port = free_port()
     body = "x" * 1024
     conf = folder / "nginx.conf"

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.conftest import MakePage
-from tests.browser.demonstration import PASSWORD, Places, fill_in
+from tests.browser.demonstration import PASSWORD, Places, fill_in, sign_in
 from tests.browser.test_account import code_of
 from tests.servers import PROJECT
 
@@ -90,6 +90,14 @@ def tour(page: Page, places: Places) -> Iterator[str]:
     yield "second_factor"
     send(page, code="x")
     yield "second_factor"
+
+    page.context.clear_cookies()
+    sign_in(page, places, "ann", "/_sso/services")
+    yield "services"
+    page.locator("a", has_text="Boathouse panel").click()
+    yield "service"
+    page.goto(f"{gate}/_sso/admin/servers")
+    yield "servers"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,200 @@
+"""What launches to a slow panel cost everybody else, with the threads of the shipped configuration.
+
+Strategy: round by round, ordinary traffic (signed in, proxied to nginx) alone, and while 200
+launches at once go to a panel that takes two seconds, again as soon as all are answered. What
+counts is the ratio of the 99th percentiles within a round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import re
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from multiprocessing import Process, Queue
+from pathlib import Path
+
+import run
+from run import CONNECTIONS, HERE, free_port, gunicorn
+
+from ssogate.http.cookies import session_key
+from ssogate.model import (
+    Account,
+    AccountStatus,
+    Identity,
+    Membership,
+    Server,
+    Service,
+    ServiceStatus,
+    SessionRecord,
+    User,
+)
+from ssogate.storage import SQLiteStore
+
+ROUNDS, SECONDS, WORKERS, THREADS = 7, 4, 2, 16
+LAUNCHES, PANEL_SECONDS = 200, 2.0
+TARGET = "/clientarea.php?action=productdetails&id=1&dosinglesignon=1"
+
+
+def main() -> int:
+    """Write the ratios to bench/launches.md."""
+    run.THREADS = THREADS
+    rounds: list[tuple[float, float, float, float]] = []
+    answers: Counter[int] = Counter()
+    with ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        upstream, _ = stack.enter_context(run.nginx(place))
+        panel = stack.enter_context(_process(_panel, free_port()))
+        token = _gate(place, upstream, panel)
+        app = "ssogate.app:gateway()"
+        port, _ = stack.enter_context(gunicorn(place, app, place, workers=WORKERS))
+        for number in range(ROUNDS + 1):  # the first round warms up and is not counted
+            alone = _wrk(port, token)
+            told: Queue[Counter[int]] = Queue()
+            with _process(_launch, port, token, told):
+                beside = _wrk(port, token)
+                answers += told.get(timeout=30)
+            rounds += [(*alone, *beside)][: min(number, 1)]
+            print(
+                f"round {number}/{ROUNDS}  p99 {alone[1]:.1f} ms, beside launches {beside[1]:.1f}",
+                flush=True,
+            )
+    _write(rounds, answers)
+    return 0
+
+
+@contextmanager
+def _process(target: object, *arguments: object) -> Iterator[int]:
+    """Run a function in a process of its own; give its first argument, a port."""
+    process = Process(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
+    process.start()
+    try:
+        time.sleep(0.3)
+        yield int(arguments[0])  # type: ignore[call-overload]
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _panel(port: int) -> None:
+    """A panel that thinks for two seconds, about any number of requests at once."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readuntil(b"\r\n\r\n"):
+            await asyncio.sleep(PANEL_SECONDS)
+            body = b'{"url": "http://127.0.0.1/in"}'
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+            await writer.drain()
+
+    async def serve() -> None:
+        async with await asyncio.start_server(answer, "127.0.0.1", port) as server:
+            await server.serve_forever()
+
+    asyncio.run(serve())
+
+
+def _launch(port: int, token: str, told: Queue[Counter[int]]) -> None:
+    """Launch 200 times at once, again and again; tell how the first ones were answered."""
+    request = (
+        f"GET {TARGET} HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nCookie: ssogate={token}\r\n"
+        "Sec-Fetch-Site: same-origin\r\nAccept: text/html\r\nConnection: close\r\n\r\n"
+    )
+
+    async def one() -> int:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request.encode())
+        line = await reader.readline()
+        await reader.read()
+        writer.close()
+        return int(line.split()[1])
+
+    async def forever() -> None:
+        while True:
+            told.put(Counter(await asyncio.gather(*(one() for _ in range(LAUNCHES)))))
+
+    asyncio.run(forever())
+
+
+def _gate(place: Path, upstream: int, panel: int) -> str:
+    """Make a gate's folder with a service on that panel; give its owner's session."""
+    (place / "policies").mkdir()
+    rule = {"name": "members", "path": "/**", "allow": "signed_in"}
+    (place / "policies" / "all.yaml").write_text(json.dumps({"rules": [rule]}))
+    service = {"path": "/api", "json": {"user": "{username}"}, "url_json": "url"}
+    module = {"kind": "custom_http", "display_name": "Slow", "port": panel, "service": service}
+    tree = {
+        "public_url": "http://127.0.0.1:8000",
+        "login": [{"kind": "password"}],
+        "launch": {"modules": {"slow": module}},
+        "upstreams": {"app": {"url": f"http://127.0.0.1:{upstream}"}},
+        "routes": [{"path": "/", "upstream": "app"}],
+    }
+    (place / "gateway.yaml").write_text(json.dumps(tree))
+    now, token = int(time.time()), secrets.token_urlsafe(32)
+    path = place / "var" / "ssogate.sqlite"
+    with closing(SQLiteStore(path, clock=time.time)) as store, store.transaction():
+        store.users.add(User(Identity("joe", "joe", "joe"), True, "", now, now))
+        store.accounts.add(Account(0, "Acme", "", AccountStatus.ACTIVE, True, now, now))
+        store.memberships.put(Membership(1, "joe", owner=True))
+        store.servers.add(Server(0, "slow", "slow", ("127.0.0.1",), secure=False))
+        store.services.add(
+            Service(0, 1, "Hosting", ServiceStatus.ACTIVE, "slow", server=1, username="joe")
+        )
+        key = session_key(token)
+        store.sessions.put(SessionRecord(key, "joe", "password", "", now, now, now + 36_000))
+    return token
+
+
+def _wrk(port: int, token: str) -> tuple[float, float]:
+    """Requests a second, and the 99th percentile in milliseconds."""
+    url = f"http://127.0.0.1:{port}/members/page"
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--latency"]
+    command += ["-H", f"Cookie: ssogate={token}", "-H", "Host: 127.0.0.1:8000", url]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    tail = re.search(r"99%\s+([\d.]+)(us|ms|s)", said)
+    if "Non-2xx" in said or not (rate and tail):
+        raise SystemExit(said)
+    return float(rate[1]), float(tail[1]) * {"us": 0.001, "ms": 1, "s": 1000}[tail[2]]
+
+
+def _write(rounds: Sequence[tuple[float, float, float, float]], answers: Counter[int]) -> None:
+    def median(of: int) -> float:
+        return statistics.median(each[of] for each in rounds)
+
+    ratios = [each[3] / each[1] for each in rounds]
+    shown = ", ".join(f"{number} × {status}" for status, number in sorted(answers.items()))
+    lines = [
+        "# What a slow panel costs everybody else",
+        "",
+        f"`make bench` on {platform.machine()} with {os.cpu_count()} cores, Python "
+        f"{platform.python_version()}: {WORKERS} workers with {THREADS} threads, {CONNECTIONS} "
+        f"kept-alive connections of ordinary traffic, {ROUNDS} rounds of {SECONDS} s; beside it, "
+        f"{LAUNCHES} launches at once to a panel that takes {PANEL_SECONDS:g} s, again as soon as "
+        f"all are answered ({shown}). Load, upstream, panel and gate share the cores.",
+        "",
+        "| | requests/s | p99 ms |",
+        "|---|---|---|",
+        f"| ordinary traffic alone | {median(0):.0f} | {median(1):.1f} |",
+        f"| beside the launches | {median(2):.0f} | {median(3):.1f} |",
+        "",
+        f"p99 beside the launches: {statistics.median(ratios):.2f} times that alone "
+        f"({min(ratios):.2f} … {max(ratios):.2f}).",
+    ]
+    text = "\n".join(lines) + "\n"
+    (HERE / "launches.md").write_text(text)
+    print(f"\n{text}\nwritten to bench/launches.md")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
