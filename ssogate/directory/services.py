@@ -12,6 +12,7 @@ from ssogate.directory.records import Kind
 from ssogate.directory.servers import SERVERS, may_open_server
 from ssogate.errors import LaunchRefused
 from ssogate.model import (
+    Account,
     AccountStatus,
     Domain,
     Permission,
@@ -81,8 +82,8 @@ def set_service_password(
     )
 
 
-def usable_service(store: Store, subject: str, number: int) -> Service:
-    """Give a service if this user may sign in to it now (seed 002).
+def usable_service(store: Store, subject: str, number: int) -> tuple[Service, Account]:
+    """Give a service and its account if this user may sign in to it now (seed 002).
 
     That takes the permissions `products` and `productsso`, an Active service, and an account that
     is not Closed and has not switched single sign-on off; or an administrator to whom the server of
@@ -97,7 +98,7 @@ def usable_service(store: Store, subject: str, number: int) -> Service:
         _judge_member(standing)
     if service.status is not ServiceStatus.ACTIVE:
         raise LaunchRefused("The service is not active.")
-    return service
+    return service, standing.account
 
 
 _NONE = "You have no such service."

@@ -54,7 +54,7 @@ class Launcher:
 
         Raises `LaunchRefused`, `UnknownShortcut`, `ActionFailed` and its kinds, `StoreFailure`.
         """
-        service = usable_service(self.store, subject, number)
+        service, account = usable_service(self.store, subject, number)
         server, module = self._place(service)
         if app and app not in {
             shortcut.app for shortcut in self._shortcuts(service, server, module)
@@ -62,9 +62,6 @@ class Launcher:
             raise UnknownShortcut(f"service {number}: {app[:80]!a}")
         if not reaches(server, service):
             raise ActionFailed(f"{SERVERS.name(server)}: its credentials own no {number}")
-        account = self.store.accounts.get(service.account)
-        if account is None:
-            raise LaunchRefused
 
         def params() -> ModuleParams:
             known = server_params(server, module.metadata, self.sealer, client=by.client)

@@ -57,7 +57,7 @@ class ServicePages:
     def one(self, request: Request, visitor: Visitor) -> Reply:
         number = _number(request.path.removeprefix(f"{SERVICES}/"))
         try:
-            service = usable_service(self.launcher.store, visitor.user.identity.subject, number)
+            service, _ = usable_service(self.launcher.store, visitor.user.identity.subject, number)
             links = self._links(service)
         except (LaunchRefused, ActionFailed) as error:
             return refused(error, request)
@@ -80,7 +80,7 @@ class ServicePages:
         for member in store.memberships.listed(subject=subject):
             for service in store.services.listed(account=member.account):
                 try:
-                    yield usable_service(store, subject, service.number)
+                    yield usable_service(store, subject, service.number)[0]
                 except LaunchRefused:
                     continue
 
