@@ -34,6 +34,7 @@ from ssogate.model import (
     AccountStatus,
     Identity,
     Membership,
+    Permission,
     Server,
     Service,
     ServiceStatus,
@@ -43,7 +44,7 @@ from ssogate.model import (
 from ssogate.storage import SQLiteStore
 
 ROUNDS, SECONDS, THREADS = 7, 4, 16
-LAUNCHES, PANEL_SECONDS = 200, 2.0
+LAUNCHES, PEOPLE, PANEL_SECONDS = 200, 50, 2.0
 TARGET = "/clientarea.php?action=productdetails&id=1&dosinglesignon=1"
 
 
@@ -56,14 +57,14 @@ def main() -> int:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         upstream, _ = stack.enter_context(run.nginx(place))
         panel = stack.enter_context(_process(_panel, free_port()))
-        token = _gate(place, upstream, panel)
+        tokens = _gate(place, upstream, panel)
         app = "ssogate.app:gateway()"
         port, _ = stack.enter_context(gunicorn(place, app, place))
         for number in range(ROUNDS + 1):  # the first round warms up and is not counted
-            alone = _wrk(port, token)
+            alone = _wrk(port, tokens[0])
             told: Queue[Counter[int]] = Queue()
-            with _process(_launch, port, token, told):
-                beside = _wrk(port, token)
+            with _process(_launch, port, tokens, told):
+                beside = _wrk(port, tokens[0])
                 answers += told.get(timeout=30)
             rounds += [(*alone, *beside)][: min(number, 1)]
             print(
@@ -107,15 +108,16 @@ def _panel(port: int) -> None:
     asyncio.run(serve())
 
 
-def _launch(port: int, token: str, told: Queue[Counter[int]]) -> None:
+def _launch(port: int, tokens: Sequence[str], told: Queue[Counter[int]]) -> None:
     """Launch 200 times at once, again and again; tell how the first ones were answered."""
-    request = (
-        f"GET {TARGET} HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nCookie: ssogate={token}\r\n"
-        "Sec-Fetch-Site: same-origin\r\nAccept: text/html\r\nConnection: close\r\n\r\n"
-    )
 
-    async def one() -> int:
+    async def one(number: int) -> int:
+        token = tokens[number % len(tokens)]
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        request = (
+            f"GET {TARGET} HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nCookie: ssogate={token}\r\n"
+            "Sec-Fetch-Site: same-origin\r\nAccept: text/html\r\nConnection: close\r\n\r\n"
+        )
         writer.write(request.encode())
         line = await reader.readline()
         await reader.read()
@@ -124,13 +126,13 @@ def _launch(port: int, token: str, told: Queue[Counter[int]]) -> None:
 
     async def forever() -> None:
         while True:
-            told.put(Counter(await asyncio.gather(*(one() for _ in range(LAUNCHES)))))
+            told.put(Counter(await asyncio.gather(*map(one, range(LAUNCHES)))))
 
     asyncio.run(forever())
 
 
-def _gate(place: Path, upstream: int, panel: int) -> str:
-    """Make a gate's folder with a service on that panel; give its owner's session."""
+def _gate(place: Path, upstream: int, panel: int) -> list[str]:
+    """Make a gate's folder with a service on that panel; give sessions of those who may use it."""
     (place / "policies").mkdir()
     rule = {"name": "members", "path": "/**", "allow": "signed_in"}
     (place / "policies" / "all.yaml").write_text(json.dumps({"rules": [rule]}))
@@ -144,19 +146,20 @@ def _gate(place: Path, upstream: int, panel: int) -> str:
         "routes": [{"path": "/", "upstream": "app"}],
     }
     (place / "gateway.yaml").write_text(json.dumps(tree))
-    now, token = int(time.time()), secrets.token_urlsafe(32)
+    now, tokens = int(time.time()), [secrets.token_urlsafe(32) for _ in range(PEOPLE)]
     path = place / "var" / "ssogate.sqlite"
     with closing(SQLiteStore(path, clock=time.time)) as store, store.transaction():
-        store.users.add(User(Identity("joe", "joe", "joe"), True, "", now, now))
         store.accounts.add(Account(0, "Acme", "", AccountStatus.ACTIVE, True, now, now))
-        store.memberships.put(Membership(1, "joe", owner=True))
         store.servers.add(Server(0, "slow", "slow", ("127.0.0.1",), secure=False))
         store.services.add(
             Service(0, 1, "Hosting", ServiceStatus.ACTIVE, "slow", server=1, username="joe")
         )
-        key = session_key(token)
-        store.sessions.put(SessionRecord(key, "joe", "password", "", now, now, now + 36_000))
-    return token
+        for number, token in enumerate(tokens):
+            name, key = f"user{number}", session_key(token)
+            store.users.add(User(Identity(name, name, name), True, "", now, now))
+            store.memberships.put(Membership(1, name, permissions=frozenset(Permission)))
+            store.sessions.put(SessionRecord(key, name, "password", "", now, now, now + 36_000))
+    return tokens
 
 
 def _wrk(port: int, token: str) -> tuple[float, float]:

@@ -170,6 +170,7 @@ class Doors:
     endpoints: Mapping[str, Endpoint]
     challenge_url: Callable[[LocalPath], str]
     pages: frozenset[str]
+    landing: Callable[[LocalPath], LocalPath]
 
 
 def doors(gate: Gate) -> Doors:
@@ -194,10 +195,10 @@ def doors(gate: Gate) -> Doors:
     personal = _personal(gate, passwords, second_factor)
     door = Door(store, chooser.challenge_url, port)
     client_area = _client_area(gate, door)
-    launch = open_launch(gate)
+    launch, landing = open_launch(gate), _as_it_is
     if launch:
         area = ClientArea(launch, door, launch.settings.base, port)
-        client_area = _together(client_area, area.endpoints())
+        client_area, landing = _together(client_area, area.endpoints()), area.landing
         personal |= ServicePages(launch, launch.settings.base).pages()
         personal |= ServerPages(launch).pages()
     return Doors(
@@ -213,7 +214,12 @@ def doors(gate: Gate) -> Doors:
         },
         challenge_url=chooser.challenge_url,
         pages=frozenset((*personal, *client_area)),
+        landing=landing,
     )
+
+
+def _as_it_is(to: LocalPath) -> LocalPath:
+    return to
 
 
 def _client_area(gate: Gate, door: Door) -> Mapping[str, Endpoint]:
@@ -341,6 +347,7 @@ def stack(gate: Gate, app: WSGIApplication, *, identity: Mapping[str, str]) -> W
         cookies=gate.cookies,
         second_factor=SECOND_FACTOR,
         pages=own.pages,
+        landing=own.landing,
     )
     app = Sessions(app, cookie=gate.cookies.session.name, find=gate.find)
     app = Edge(

@@ -256,6 +256,9 @@ def _launch_checks(document: Document, launch: LaunchSettings, base: Path) -> It
     for name, module in launch.modules.items():
         if isinstance(module, PhpSettings):
             files["modules", name, "file"] = module.file
+            if base.resolve().is_relative_to((base / module.file).resolve().parent):
+                message = "give it a folder of its own: a module may read all of the one it is in"
+                yield document.problem(("launch", "modules", name, "file"), message)
     for where, file in files.items():
         if file and not (base / file).is_file():
             yield document.problem(("launch", *where), f"there is no file {base / file}")

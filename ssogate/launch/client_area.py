@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import parse_qsl
 
 from ssogate.directory.activity import By
 from ssogate.errors import (
@@ -77,6 +78,15 @@ class ClientArea:
             f"{folder}/clientarea.php": self.launch,
             f"{folder}/clientarea/service/": self.custom_action,
         }
+
+    def landing(self, to: LocalPath) -> LocalPath:
+        """Give where a sign-in that was to end in a launch ends instead: who asked for it is not
+        known any more, so it is at the page with the button."""
+        path, _, query = to.text.partition("?")
+        asked = dict(parse_qsl(query))
+        ours = path == f"{self.base.rstrip('/')}/clientarea.php" and "dosinglesignon" in asked
+        number = asked.get("id", "")
+        return LocalPath(f"{SERVICES}/{number}") if ours and _NUMBER.fullmatch(number) else to
 
     def launch(self, request: Request) -> Reply | None:
         asked = _asked(request)

@@ -20,7 +20,7 @@ from ssogate.directory.services import SERVICES, usable_service
 from ssogate.errors import ActionFailed, LaunchRefused, UnknownShortcut
 from ssogate.http.redirects import url_host
 from ssogate.launch.bulkhead import Bulkheads
-from ssogate.launch.masking import ModuleCall
+from ssogate.launch.masking import ModuleCall, mask
 from ssogate.launch.module import LaunchResult, Module, ModuleParams, Panel, PanelError, Shortcut
 from ssogate.launch.panel import Connections, HttpPanel
 from ssogate.launch.params import port_of, server_params, service_params
@@ -31,6 +31,8 @@ from ssogate.policy.networks import networks
 from ssogate.storage import Store
 
 LONGEST_WORDS = 200  # characters of a module's own words that a visitor reads
+
+_MASTERS = frozenset({"root", "admin", "administrator"})
 
 Function = Callable[[ModuleParams, Panel], LaunchResult]
 
@@ -62,13 +64,16 @@ class Launcher:
             raise UnknownShortcut(f"service {number}: {app[:80]!a}")
         if not reaches(server, service):
             raise ActionFailed(f"{SERVERS.name(server)}: its credentials own no {number}")
+        # Where customers choose their names, one would be the server's master by it.
+        if service.username.lower() in _MASTERS | {server.username.lower()} - {""}:
+            raise ActionFailed(f"service {number}: its user is an administrator of the server")
 
         def params() -> ModuleParams:
             known = server_params(server, module.metadata, self.sealer, client=by.client)
             product = self.settings.products.get(service.product, ProductSettings())
             return service_params(known, service, account, product, self.sealer, app=app)
 
-        url = self._launched(server, module, params, module.service_single_sign_on)
+        url = self._launched(server, subject, module, params, module.service_single_sign_on)
         text = f"{SERVICES.name(service)} on {SERVERS.name(server)}{f', {app}' if app else ''}"
         note(self.store, by, "service.launched", text, int(self.clock()))
         return url
@@ -86,7 +91,7 @@ class Launcher:
         def params() -> ModuleParams:
             return server_params(server, module.metadata, self.sealer, client=by.client)
 
-        url = self._launched(server, module, params, module.admin_single_sign_on)
+        url = self._launched(server, subject, module, params, module.admin_single_sign_on)
         note(self.store, by, "server.launched", SERVERS.name(server), int(self.clock()))
         return url
 
@@ -127,12 +132,17 @@ class Launcher:
         return module.metadata.shortcuts
 
     def _launched(
-        self, server: Server, module: Module, params: Callable[[], ModuleParams], ask: Function
+        self,
+        server: Server,
+        person: str,
+        module: Module,
+        params: Callable[[], ModuleParams],
+        ask: Function,
     ) -> str:
         seconds = self.settings.limit
         call = partial(self._asked, server, module, params, ask, time.monotonic() + seconds)
         try:
-            result = self.bulkheads.run(server.number, call, seconds=seconds)
+            result = self.bulkheads.run(server.number, person, call, seconds=seconds)
         except ActionFailed:
             raise
         except NotImplementedError as error:
@@ -161,17 +171,22 @@ class Launcher:
             secrets=given.secrets,
         )
         try:
-            return ask(given, panel)
-        except SystemExit as error:  # a module's own: it ends nothing but its launch
-            raise RuntimeError("the module wanted to exit") from error
+            result = ask(given, panel)
+        except PanelError as error:
+            raise PanelError(mask(str(error), given.secrets)) from error
+        except Exception:
+            raise
+        except BaseException as error:  # a module's own: it ends nothing but its launch
+            raise RuntimeError(type(error).__name__) from error
+        if isinstance(result, LaunchResult) and result.success is not True:
+            raise _failed(server, result.error_msg, given.secrets)
+        return result
 
     def _judged(self, result: object, server: Server) -> str:
         """A module that returns nothing, as WHMCS's own sample does, has failed."""
         name = SERVERS.name(server)
         if not isinstance(result, LaunchResult):
             raise ActionFailed(f"{name}: its module gave {type(result).__name__}, no LaunchResult")
-        if result.success is not True:
-            raise ActionFailed(f"{name}: {result.error_msg!a:.300}", said=_words(result.error_msg))
         url = result.redirect_to
         if isinstance(url, str) and url.startswith("//"):
             url = f"https:{url}"
@@ -210,12 +225,15 @@ def _fits(rule: ShortcutRule, service: Service, server: Server) -> bool:
     return rule.product in (None, service.product) and rule.server in (None, server.name)
 
 
-def _words(said: object) -> str:
-    """Give a module's own words as one short line; the page escapes them."""
-    if not isinstance(said, str):
-        return ""
-    line = " ".join("".join(c if c.isprintable() else " " for c in said).split())
-    return line if len(line) <= LONGEST_WORDS else f"{line[:LONGEST_WORDS]}…"
+def _failed(server: Server, said: object, secrets: tuple[str, ...]) -> ActionFailed:
+    """Give a module's own words as one short line, which the page escapes: unless there is anything
+    to mask. The text of an error that it met may quote what it was given."""
+    text = said if isinstance(said, str) else ""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[:3000]).split())
+    masked = mask(line, secrets)
+    shown = line if len(line) <= LONGEST_WORDS else f"{line[:LONGEST_WORDS]}…"
+    detail = f"{SERVERS.name(server)}: {masked or 'its module has failed'}"
+    return ActionFailed(detail, said=shown if masked == line else "")
 
 
 def _told(error: Exception) -> str:

@@ -118,7 +118,7 @@ def _by_key(text: str) -> str:
 
 _WORDS = (
     r"(?:pass|pwd|secret|token|hash|key|auth|cookie|sess|credential|signature|ticket"
-    r"|\bsid\b|\botp\b)"
+    r"|location|nonce|jwt|\bsid\b|\botp\b|\bott\b|\bcode\b|\bpin\b)"
 )
 _NAMED = re.compile(_WORDS, re.I)
 _KEY = re.compile(rf"[a-z_]*{_WORDS}[a-z_]*", re.I)
@@ -152,6 +152,9 @@ _RULES = (
     _rule(rf"\b({_SCHEME}\s+)[\w+/=.:~-]{{8,}}", rf"\1{HIDDEN}"),
     _rule(r"(cpsess)[0-9]+", rf"\1{HIDDEN}"),
     _rule(r"(://)[^\s/@]{1,200}@", rf"\1{HIDDEN}@"),
+    # Of an address, the site alone: one that works once may have its secret anywhere.
+    _rule(r"(https?:(?:\\?/){2}[\w.:\[\]-]{1,300}\\?/)[^\s\"'<>]+", rf"\1{HIDDEN}"),
+    _rule(r"\beyJ[\w-]{8,}\.[\w.-]*", HIDDEN),  # a JWT
     # Thirty-two digits of hex are a session's, a key's or a digest's, whatever name they stand by.
     _rule(r"\b[0-9a-f]{32,}\b", HIDDEN),
 )
@@ -178,22 +181,23 @@ def _spellings(secrets: Iterable[str]) -> re.Pattern[str]:
 
 def _spelled(character: str) -> str:
     """Give a pattern of all that URLs, HTML and JSON write for a character, escaped once or again:
-    each of their encoders leaves others as they are."""
+    each of their encoders leaves others as they are. Again has a bound: an answer may not hold up
+    its own log."""
     if character.isascii() and character.isalnum():
         return character
     number = ord(character)
     units = character.encode("utf-16-be", "surrogatepass")
     ways = [
         re.escape(character),
-        "".join(f"%(?:25)*{byte:02x}" for byte in character.encode("utf-8", "surrogatepass")),
-        rf"&(?:amp;)*#(?:0*{number}|x0*{number:x});",
-        "".join(rf"\\+u{units[i : i + 2].hex()}" for i in range(0, len(units), 2)),
-        rf"\\+{re.escape(_JSON_LETTERS.get(character, character))}",
+        "".join(f"%(?:25){{0,4}}{byte:02x}" for byte in character.encode("utf-8", "surrogatepass")),
+        rf"&(?:amp;){{0,4}}#(?:0{{0,8}}{number}|x0{{0,8}}{number:x});",
+        "".join(rf"\\{{1,8}}u{units[i : i + 2].hex()}" for i in range(0, len(units), 2)),
+        rf"\\{{1,8}}{re.escape(_JSON_LETTERS.get(character, character))}",
     ]
     if character == " ":
         ways.append(r"\+")
     if number in _ENTITIES:
-        ways.append(f"&(?:amp;)*{_ENTITIES[number]};")
+        ways.append(f"&(?:amp;){{0,4}}{_ENTITIES[number]};")
     return f"(?i:{'|'.join(ways)})"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class Endpoints:
     """Serve `table`, a dict of exact paths, and of trees: paths that end with a slash, for all that
     begins so. A miss costs one look-up. `second_factor` is the page
-    that asks for one; `pages` are the addresses in the table that a sign-in may lead to.
+    that asks for one; `pages` are the addresses in the table that a sign-in may lead to, and
+    `landing` says where to instead.
 
     A login method returns a `SignIn`; here it becomes a session with a new id and a redirect, so
     no method can forget either.
@@ -42,9 +43,11 @@ class Endpoints:
         cookies: Cookies,
         second_factor: str,
         pages: Collection[str] = (),
+        landing: Callable[[LocalPath], LocalPath] = lambda to: to,
     ) -> None:
         self.app, self.table, self.keeper, self.cookies = app, dict(table), keeper, cookies
         self.second_factor, self.pages = second_factor, frozenset(pages)
+        self.landing = landing
         self.trees = tuple(path for path in self.table if path.endswith("/"))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -112,7 +115,8 @@ class Endpoints:
     def _onward(self, to: LocalPath) -> Response:
         """To no address of our own but a page: a link must not sign out again, or in by another."""
         path = to.text.partition("?")[0]
-        return redirect(HOME.text if path in self.table and path not in self.pages else to.text)
+        landed = HOME if path in self.table and path not in self.pages else self.landing(to)
+        return redirect(landed.text)
 
     def _sign_out(self, environ: WSGIEnvironment, sign_out: SignOut) -> WSGIApplication:
         response = sign_out.reply

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -332,13 +332,13 @@ def test_a_panel_that_hangs_holds_up_nobody_else(dock: Dock) -> None:
         return whms(url="https://localhost/")(request)
 
     dock.answer = hang
-    service, browser = dock.service("scripted")
-    cookies = browser.cookies
+    customers = [dock.service("scripted") for _ in range(10)]
     done: list[Answer] = []
 
-    def come(_: int) -> None:
+    def come(number: int) -> None:
+        service, browser = customers[number % len(customers)]
         mine = dock.house.browser()
-        mine.cookies.update(cookies)
+        mine.cookies.update(browser.cookies)
         done.append(launch(mine, service))
 
     with ThreadPoolExecutor(60) as pool:
@@ -358,3 +358,47 @@ def test_a_panel_that_hangs_holds_up_nobody_else(dock: Dock) -> None:
     busy = next(answer for answer in done if answer.status == 503)
     assert "The control panel is busy" in busy.text
     assert busy.header("Retry-After") == "5"
+
+
+def test_nobody_takes_all_the_places_of_a_panel(dock: Dock) -> None:
+    end = threading.Event()
+
+    def hang(request: Request) -> bytes:
+        if b"user=joe" in request.body:
+            end.wait(30)
+        return whms(url="https://localhost/")(request)
+
+    dock.answer = hang
+    service, browser = dock.service("scripted")
+    other, others = dock.service("scripted", username="ann")
+    done: list[int] = []
+
+    def come(_: int) -> None:
+        mine = dock.house.browser()
+        mine.cookies.update(browser.cookies)
+        done.append(launch(mine, service).status)
+
+    with ThreadPoolExecutor(40) as pool:
+        launches = [pool.submit(come, number) for number in range(60)]
+        while len(done) < 60 - 2 * 2:
+            time.sleep(0.01)
+        reached = [launch(others, other).status for _ in range(10)]
+        end.set()
+        for future in launches:
+            future.result()
+
+    assert reached == [303] * 10
+    assert Counter(done) == {503: 56, 303: 4}
+
+
+def test_a_crafted_way_through_the_sign_in_ends_at_the_button(dock: Dock) -> None:
+    user = dock.house.person()
+    account = customer(dock.house.store, "Acme")
+    member(dock.house.store, account, user, owner=True)
+    drawn = Service(0, account.number, "Hosting", ServiceStatus.ACTIVE, username="joe")
+    drawn = replace(drawn, server=dock.servers["whm"].number)
+    service = SERVICES.add(dock.house.store, drawn, by=SUE, now=now())
+
+    answer = dock.house.browser().sign_in(user, return_to=path(service))
+
+    assert led(answer) == f"/_sso/services/{service.number}"

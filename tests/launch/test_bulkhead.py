@@ -37,7 +37,7 @@ def hanging(heads: Bulkheads, pool: ThreadPoolExecutor, server: int, end: Event)
         end.wait(LONG)
         return "in the end"
 
-    future = pool.submit(heads.run, server, call, seconds=LONG)
+    future = pool.submit(heads.run, server, object(), call, seconds=LONG)
     assert begun.wait(LONG)
     return future
 
@@ -50,7 +50,7 @@ def told(error: type[BaseException]) -> Callable[[], str]:
 
 
 def test_what_a_call_gives_is_given() -> None:
-    assert Bulkheads(each=1, waiting=1).run(1, lambda: "url", seconds=LONG) == "url"
+    assert Bulkheads(each=1, waiting=1).run(1, "joe", lambda: "url", seconds=LONG) == "url"
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,9 @@ def test_what_a_call_raises_is_raised_and_leaves_its_place(error: type[BaseExcep
 
     for _ in range(3):
         with pytest.raises(error):
-            heads.run(1, told(error), seconds=LONG)
+            heads.run(1, "joe", told(error), seconds=LONG)
 
-    assert heads.run(1, lambda: "url", seconds=LONG) == "url"
+    assert heads.run(1, "joe", lambda: "url", seconds=LONG) == "url"
 
 
 def test_a_server_without_a_place_is_refused_at_once_and_others_are_not(
@@ -73,12 +73,12 @@ def test_a_server_without_a_place_is_refused_at_once_and_others_are_not(
     calls = [hanging(heads, pool, 1, end) for _ in range(2)]
 
     with pytest.raises(PanelBusy):
-        heads.run(1, lambda: "url", seconds=LONG)
-    assert heads.run(2, lambda: "url", seconds=LONG) == "url"
+        heads.run(1, "joe", lambda: "url", seconds=LONG)
+    assert heads.run(2, "joe", lambda: "url", seconds=LONG) == "url"
 
     end.set()
     assert [call.result(LONG) for call in calls] == ["in the end"] * 2
-    assert heads.run(1, lambda: "url", seconds=LONG) == "url"
+    assert heads.run(1, "joe", lambda: "url", seconds=LONG) == "url"
 
 
 def test_no_more_requests_wait_than_may_whatever_they_wait_for(
@@ -89,15 +89,40 @@ def test_no_more_requests_wait_than_may_whatever_they_wait_for(
         hanging(heads, pool, server, end)
 
     with pytest.raises(PanelBusy):
-        heads.run(4, lambda: "url", seconds=LONG)
+        heads.run(4, "joe", lambda: "url", seconds=LONG)
 
 
 def test_whoever_waits_gives_up_in_time_and_the_call_keeps_its_place(end: Event) -> None:
     heads = Bulkheads(each=1, waiting=1)
 
     with pytest.raises(PanelSlow):
-        heads.run(1, lambda: end.wait(LONG), seconds=0.01)
+        heads.run(1, "joe", lambda: end.wait(LONG), seconds=0.01)
 
     with pytest.raises(PanelBusy):  # it still runs
-        heads.run(1, lambda: "url", seconds=LONG)
-    assert heads.run(2, lambda: "url", seconds=LONG) == "url", "nobody waits any more"
+        heads.run(1, "joe", lambda: "url", seconds=LONG)
+    assert heads.run(2, "joe", lambda: "url", seconds=LONG) == "url", "nobody waits any more"
+
+
+def test_nobody_takes_all_the_places_of_a_server_or_of_all(
+    pool: ThreadPoolExecutor, end: Event
+) -> None:
+    heads = Bulkheads(each=4, waiting=6)
+
+    def hang(server: int, person: str) -> None:
+        begun = Event()
+
+        def call() -> None:
+            begun.set()
+            end.wait(LONG)
+
+        pool.submit(heads.run, server, person, call, seconds=LONG)
+        assert begun.wait(LONG)
+
+    for server in (1, 1, 2):
+        hang(server, "joe")
+    with pytest.raises(PanelBusy):  # of this server's four, two are one person's
+        heads.run(1, "joe", lambda: "url", seconds=LONG)
+    with pytest.raises(PanelBusy):  # and of the six that may wait, three
+        heads.run(3, "joe", lambda: "url", seconds=LONG)
+    assert heads.run(1, "ann", lambda: "url", seconds=LONG) == "url"
+    assert heads.run(2, "ann", lambda: "url", seconds=LONG) == "url"

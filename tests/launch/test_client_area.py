@@ -13,7 +13,7 @@ from werkzeug.wrappers import Request, Response
 from ssogate.errors import CrossSite, InvalidParameter, Prefetched, SignInRequired
 from ssogate.http import environ as env
 from ssogate.launch import ClientArea
-from ssogate.model import Reply, Session, SessionRecord, User
+from ssogate.model import LocalPath, Reply, Session, SessionRecord, User
 from ssogate.portal import Door
 from tests.launch.fleet import URL, Fleet
 from tests.login.forms import environ
@@ -272,3 +272,22 @@ def test_a_failure_says_so_in_the_modules_own_words_escaped(area: Area) -> None:
     area.fleet.module.answers(success=False, said="No <script>alert(1)</script>")
 
     failed(area.ask(area.query()), 502, "Action Failed", "No &lt;script&gt;alert(1)&lt;/script&gt;")
+
+
+@pytest.mark.parametrize(
+    ("to", "landed"),
+    [
+        (f"{PATH}?action=productdetails&id=7&dosinglesignon=1", "/_sso/services/7"),
+        (f"{PATH}?dosinglesignon=1&id=7&app=Email", "/_sso/services/7"),
+        (f"{PATH}?%64osinglesignon=1&id=7", "/_sso/services/7"),
+        (f"{PATH}?action=productdetails&id=7", None),
+        ("/clientarea.php?dosinglesignon=1&id=7", None),
+        (f"{PATH}?dosinglesignon=1&id=x", None),
+        ("/members/", None),
+    ],
+)
+def test_no_sign_in_ends_in_a_launch(area: Area, to: str, landed: str | None) -> None:
+    door = Door(area.fleet.store, lambda to: to.text)
+    landing = ClientArea(area.fleet.launcher, door, "/billing").landing
+
+    assert landing(LocalPath(to)) == LocalPath(landed or to)

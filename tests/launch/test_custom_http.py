@@ -296,6 +296,7 @@ def test_a_mistake_is_told_when_the_file_is_read(request_: dict[str, Any], told:
         "(a?b?c?d?e?)",
         r"(\(a{1,9}\){1,2000})",
         r"([(]){1,9}",
+        "(" + "|".join(["[a-z]"] * 80) + ")[a-z]{0,900}x",
     ],
 )
 def test_a_pattern_that_could_run_for_long_is_refused(pattern: str) -> None:
@@ -317,3 +318,16 @@ def test_a_pattern_is_not_looked_for_beyond_64_kib() -> None:
 
 def test_every_schema_can_be_made() -> None:
     assert "json" in json.dumps(CustomHttpSettings.model_json_schema())
+
+
+@pytest.mark.parametrize("name", ["", "joe|root", "joe root", "joe:x", "joe\n"])
+def test_no_name_but_the_users_own_is_sent(name: str) -> None:
+    """`root|` is root for panels that let an administrator speak for a user."""
+    panel = MemoryPanel({"data": {"url": "https://node1.example/"}})
+    request = {"auth": {"user": "{serverusername}|{username}", "password": "{serverpassword}"}}
+
+    with pytest.raises(PanelError):
+        CustomHttp(settings(**request)).service_single_sign_on(
+            replace(PARAMS, username=name), panel
+        )
+    assert panel.asked == []

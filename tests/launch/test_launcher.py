@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import html
+from base64 import b64encode
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -340,6 +344,10 @@ def test_a_modules_own_words_are_one_short_line(fleet: Fleet, said: Any, shown: 
         KeyError(ACCESS_HASH),
         NotImplementedError(),
         SystemExit(PASSWORD),
+        GeneratorExit(),
+        KeyboardInterrupt(),
+        asyncio.CancelledError(),
+        PanelError(f"password={PASSWORD}"),
         RecursionError(),
         MemoryError(),
     ],
@@ -352,6 +360,37 @@ def test_a_module_that_raises_tells_nobody_anything(fleet: Fleet, error: BaseExc
         fleet.launch()
     for secret in (PASSWORD, ACCESS_HASH):
         assert secret not in f"{caught.value.detail} {caught.value.said}"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        PASSWORD,
+        f"GET /login?user=root&pass={quote(PASSWORD)} failed",
+        f"Authorization: Basic {b64encode(f'root:{PASSWORD}'.encode()).decode()}",
+        f"wrong: {html.escape(PASSWORD + chr(38))}",
+        "see https://web1.example.com/cpsess123/?session=root:abc",
+    ],
+    ids=["plain", "in a URL", "in Basic", "in HTML", "a session"],
+)
+def test_words_that_quote_a_secret_are_for_nobody(fleet: Fleet, said: str) -> None:
+    fleet.module.answers(success=False, said=said)
+
+    with pytest.raises(ActionFailed) as caught:
+        fleet.launch()
+    assert caught.value.said == ""
+    for secret in (PASSWORD, quote(PASSWORD), "cpsess123", "root:abc"):
+        assert secret not in caught.value.detail
+
+
+@pytest.mark.parametrize("name", ["root", "Admin", "administrator", "gateway", "GATEWAY"])
+def test_no_services_user_is_the_servers_master(fleet: Fleet, name: str) -> None:
+    web = fleet.server("web7", username="gateway")
+    service = fleet.add_service(server=web.number, username=name)
+
+    with pytest.raises(ActionFailed):
+        fleet.launch(number=service.number)
+    assert fleet.module.given == []
 
 
 def test_a_panel_that_fails_is_told_of_in_the_log_only(fleet: Fleet) -> None:

@@ -642,7 +642,7 @@ def test_every_call_stands_in_the_log_without_secrets(
         ' {"KEY": "***", "X-Note": "ok"}, "auth": "***", "body": {"note": "it is ***"}}'
     )
     assert call.response.startswith('{"status": 200, "headers": {"content-length": "77", "set-')
-    assert "https://panel.example/cpsess***/login/?session=***" in call.response
+    assert "https://panel.example/***" in call.response
     for secret in ("12345", "hunter2", PASSWORD, "my-key", "other", "abcdef", "bcdefg"):
         assert secret not in repr(call)
     assert not caplog.records

@@ -115,7 +115,7 @@ def test_what_a_module_logs_and_prints_stands_in_the_module_log(panel: LoggedPan
     (call, printed) = panel.lines
     assert call[0] == "mypanel_ServiceSingleSignOn"
     assert '"domain": "shop.example"' in call[1].replace('":"', '": "')
-    assert "shop.example" in call[2]
+    assert '"redirectTo": "https://node1.example:1112/***"' in call[2]
     assert printed == ["ServiceSingleSignOn printed", "", "calling\\n", ""]
     assert PASSWORD not in panel.text
     assert "wörd" not in panel.text

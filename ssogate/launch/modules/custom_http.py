@@ -8,6 +8,7 @@ that could run for long. A value goes into the request encoded for its place, or
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from html import escape
 from string import Formatter
@@ -26,6 +27,7 @@ from ssogate.launch.module import (
 from ssogate.launch.modules.answers import refused
 from ssogate.launch.modules.custom_http_settings import (
     SEARCHED,
+    SECRETS,
     CustomHttpSettings,
     RequestSettings,
 )
@@ -35,6 +37,9 @@ __all__ = ["CustomHttp", "CustomHttpSettings"]
 Encode = Callable[[str], str]
 """Gives a value as it stands in one kind of place. Raises ValueError if it cannot stand there."""
 
+_NEEDED = SECRETS | {"username", "serverusername"}
+"""What never stands empty where it is asked for."""
+_USER = re.compile(r"[^\s:|]*")
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@:/=")
 
 
@@ -89,6 +94,10 @@ class _Filler:
         parts = []
         for literal, name, _, _ in Formatter().parse(text):
             try:
+                if (
+                    name and name in _NEEDED and not values[name]
+                ):  # another's name stands there then
+                    raise ValueError("is empty")
                 parts.append(literal + (encode(values[name]) if name else ""))
             except ValueError as error:
                 raise PanelError(f"{{{name}}} {error}") from None
@@ -159,9 +168,10 @@ def _printable(value: str) -> str:
 
 
 def _in_user(value: str) -> str:
-    if ":" in value:
-        raise ValueError("cannot be a user of HTTP Basic")  # RFC 7617, section 2
-    return _printable(value)
+    """RFC 7617, section 2, has no colon; and panels let `admin|user` speak for a user."""
+    if not (value.isprintable() and _USER.fullmatch(value)):
+        raise ValueError("cannot be a user of HTTP Basic")
+    return value
 
 
 def _in_xml(value: str) -> str:

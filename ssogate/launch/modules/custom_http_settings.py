@@ -86,7 +86,9 @@ def _pattern(value: Any) -> re.Pattern[str]:
             "place of +; it has nothing that begins with (? and refers back to nothing"
         )
     bounds = [int(most or 1) for most in _REPEAT.findall(bare)]
-    if len(bounds) > MOST_REPETITIONS or math.prod(most + 1 for most in bounds) > MOST_TRIES:
+    # Alternatives in a row multiply, too: each of them may be tried with all that follows.
+    tries = math.prod(most + 1 for most in bounds) * 2 ** min(bare.count("|"), 64)
+    if len(bounds) > MOST_REPETITIONS or tries > MOST_TRIES:
         raise ValueError("the bounds of its repetitions are too large together, or too many")
     if pattern.groups != 1:
         raise ValueError("put what is looked for in one pair of parentheses")

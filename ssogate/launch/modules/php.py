@@ -21,6 +21,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from ssogate.config import Settings
+from ssogate.http.log import log
 from ssogate.launch.module import LaunchResult, Metadata, ModuleParams, Panel, PanelError
 from ssogate.launch.modules.confined import Heard, run
 
@@ -61,6 +62,9 @@ class PhpSettings(Settings):
         return value
 
 
+SAYING = 3.0  # seconds for a module to say what it is: a worker's start waits for it
+
+
 class Php:
     """The module in `settings.file`, below the folder `base`; each call may take `limit` seconds.
 
@@ -80,8 +84,11 @@ class Php:
     def metadata(self) -> Metadata:
         """What the module says of itself, asked once; defaults in place of what it does not say."""
         try:
-            answer = self._called("MetaData", [], None)
-        except (PanelError, NotImplementedError):
+            answer = self._called("MetaData", [], None, seconds=min(self._seconds, SAYING))
+        except NotImplementedError:
+            answer = None
+        except PanelError as error:
+            log.warning("module", module=self._name, problem=f"MetaData: {error}")
             answer = None
         facts = answer if isinstance(answer, dict) else {}
         said = Metadata(
@@ -112,32 +119,39 @@ class Php:
             raise PanelError(f"{function} returned no redirectTo")
         return LaunchResult(True, url)
 
-    def _called(self, function: str, arguments: Sequence[Any], log: _Log | None) -> Any:
+    def _called(
+        self,
+        function: str,
+        arguments: Sequence[Any],
+        module_log: _Log | None,
+        *,
+        seconds: float | None = None,
+    ) -> Any:
         """Give the array that a function returns, or the name of the type of anything else.
 
         Raises `NotImplementedError` if there is no such function, else `PanelError`.
         """
-        nonce = secrets.token_hex(16)
+        nonce, seconds = secrets.token_hex(16), seconds or self._seconds
         request = {
             "nonce": nonce,
-            "seconds": ceil(self._seconds) + 1,
+            "seconds": ceil(seconds) + 1,
             "file": str(self._file),
             "function": f"{self._name}_{function}",
             "arguments": arguments,
         }
-        heard = self._heard(json.dumps(request, default=dict).encode())
+        heard = self._heard(json.dumps(request, default=dict).encode(), seconds)
         answers = []
         try:
             for kind, value in _lines(heard.answers, nonce.encode()):
-                if kind == "log" and log:
-                    log.module_call(*value)
+                if kind == "log" and module_log:
+                    module_log.module_call(*value)
                 elif kind in ("answer", "missing"):
                     answers.append((kind, value))
         except (ValueError, TypeError, RecursionError) as error:
             raise PanelError(f"{function} wrote to the pipe of answers") from error
         finally:
-            if log:
-                log.output(function, heard)
+            if module_log:
+                module_log.output(function, heard)
         if not heard.in_time or len(answers) != 1:
             raise PanelError(f"{function} gave no answer: {heard.ended}")
         ((kind, value),) = answers
@@ -145,13 +159,13 @@ class Php:
             raise NotImplementedError
         return value
 
-    def _heard(self, request: bytes) -> Heard:
+    def _heard(self, request: bytes, seconds: float) -> Heard:
         with TemporaryDirectory(prefix="ssogate-php-", ignore_cleanup_errors=True) as temporary:
             folder = Path(temporary).resolve()
             command = [self._php, *self._flags(folder), "-f", str(_SHIM), "--"]
             memory = self._memory * 2**20
             try:
-                return run(command, request, folder=folder, seconds=self._seconds, memory=memory)
+                return run(command, request, folder=folder, seconds=seconds, memory=memory)
             except OSError as error:
                 raise PanelError(f"cannot run php: {error.strerror}") from error
 
