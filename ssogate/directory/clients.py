@@ -18,8 +18,9 @@ from ssogate.directory.activity import By
 from ssogate.directory.destinations import BASE_SCOPE, CUSTOM_REDIRECT, SCOPES
 from ssogate.directory.records import Kind
 from ssogate.errors import Conflict
-from ssogate.http.redirects import MAX_LOCATION, url_host
+from ssogate.http.redirects import url_host
 from ssogate.model import AccountStatus, ApiCredential, ApiRole, Client, GrantType
+from ssogate.oauth.redirect_uri import is_redirect_uri
 from ssogate.storage import Store
 
 MAX_REDIRECT_URIS = 20  # of one client
@@ -33,11 +34,6 @@ _SCOPES = {
     GrantType.AUTHORIZATION_CODE: frozenset({"openid", "profile", "email"}),
 }
 _ACTION = re.compile(r"[a-z0-9]{1,64}")
-# Graphic ASCII, absolute, without a fragment (RFC 6749, section 3.1.2); any scheme, for programs
-# have their own, but those by which a browser would run or show what stands in the address itself.
-_URI = re.compile(
-    r"(?!(?:about|blob|data|file|javascript|vbscript):)[a-z][a-z0-9+.\-]*:[!-~]+", re.I
-)
 
 
 def _checked_role(store: Store, role: ApiRole, now: int) -> ApiRole:
@@ -124,9 +120,7 @@ def _redirect_uris(uris: Iterable[str]) -> tuple[str, ...]:
     if len(found) > MAX_REDIRECT_URIS:
         raise ValueError(f"redirect URIs: a client has {MAX_REDIRECT_URIS} at most")
     for uri in found:
-        of_web = re.match("https?:", uri, re.IGNORECASE)
-        strange = not _URI.fullmatch(uri) or "#" in uri or "\\" in uri
-        if strange or len(uri) > MAX_LOCATION or (of_web and not url_host(uri)):
+        if not is_redirect_uri(uri):
             raise ValueError(f"redirect URIs: {uri[:80]!a} is no absolute URI without a fragment")
     return found
 

@@ -19,6 +19,7 @@ from ssogate.model.directory import (
     Ticket,
     User,
 )
+from ssogate.model.grants import Code, Consent, Grant, Held, SealedKey, Token, TokenKind
 from ssogate.model.pipeline import (
     STEP,
     Address,
@@ -60,12 +61,16 @@ __all__ = [
     "Assertion",
     "Client",
     "Clock",
+    "Code",
+    "Consent",
     "Decision",
     "Domain",
     "DomainStatus",
     "Endpoint",
     "Enrolment",
+    "Grant",
     "GrantType",
+    "Held",
     "Identity",
     "Listed",
     "LocalPath",
@@ -76,6 +81,7 @@ __all__ = [
     "PersonalPage",
     "Proof",
     "Reply",
+    "SealedKey",
     "Server",
     "Service",
     "ServiceStatus",
@@ -87,6 +93,8 @@ __all__ = [
     "Step",
     "Target",
     "Ticket",
+    "Token",
+    "TokenKind",
     "User",
     "Visitor",
 ]

@@ -27,6 +27,7 @@ from ssogate.model import (
     Ticket,
     User,
 )
+from ssogate.storage.contract_grants import Codes, Consents, Grants, SealedKeys, Tokens
 
 R = TypeVar("R")
 
@@ -319,6 +320,21 @@ class Store(Protocol):
 
     @property
     def clients(self) -> Records[Client]: ...
+
+    @property
+    def sealed_keys(self) -> SealedKeys: ...
+
+    @property
+    def grants(self) -> Grants: ...
+
+    @property
+    def codes(self) -> Codes: ...
+
+    @property
+    def tokens(self) -> Tokens: ...
+
+    @property
+    def consents(self) -> Consents: ...
 
     @property
     def administrators(self) -> Administrators: ...

@@ -1,244 +1,126 @@
-"""The tables, once for both engines. `migrations` makes them; a test holds the two together.
-
-Sets and lists of short words stand in one column, joined by commas, which no such word holds.
-"""
+"""The tables, once for both engines. `migrations` makes them; a test holds the two together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from enum import StrEnum
-from typing import Any
-
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    CheckConstraint,
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    TypeDecorator,
-    text,
-)
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, text
 
 from ssogate.model import Access as ServerAccess
-from ssogate.model import AccountStatus, DomainStatus, GrantType, Permission, ServiceStatus
+from ssogate.model import (
+    AccountStatus,
+    DomainStatus,
+    GrantType,
+    Permission,
+    ServiceStatus,
+    TokenKind,
+)
+from ssogate.storage import columns
+from ssogate.storage.columns import (
+    WHOLE,
+    Flag,
+    Joined,
+    Lines,
+    Word,
+    account,
+    client,
+    grant,
+    indexed,
+    maybe_moment,
+    moment,
+    number,
+    numbered,
+    plain,
+    subject,
+    unique_unless_empty,
+    words,
+)
 
-metadata = MetaData()
+metadata = columns.metadata
 
-
-class Joined(TypeDecorator[Any]):
-    """Words joined by commas; sets in the order of the alphabet, lists in their own."""
-
-    impl = Text
-    cache_ok = True
-
-    def __init__(self, collection: type, word: Callable[[str], str] = str) -> None:
-        super().__init__()
-        self.collection, self.word = collection, word
-
-    def process_bind_param(self, value: Iterable[str] | None, dialect: object) -> str | None:
-        if value is None:
-            return None
-        return ",".join(value if self.collection is tuple else sorted(value))
-
-    def process_result_value(self, value: str | None, dialect: object) -> Any:
-        return self.collection(map(self.word, value.split(",")) if value else ())
-
-
-class Lines(TypeDecorator[Any]):
-    """Texts that may hold commas, such as URIs: one a line."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: Iterable[str] | None, dialect: object) -> str | None:
-        return None if value is None else "\n".join(value)
-
-    def process_result_value(self, value: str | None, dialect: object) -> tuple[str, ...]:
-        return tuple(value.split("\n")) if value else ()
-
-
-class Word(TypeDecorator[Any]):
-    """One of an enumeration's words."""
-
-    impl = Text
-    cache_ok = True
-
-    def __init__(self, words: type[StrEnum]) -> None:
-        super().__init__()
-        self.words = words
-
-    def process_bind_param(self, value: StrEnum | None, dialect: object) -> str | None:
-        return None if value is None else str(value)
-
-    def process_result_value(self, value: str | None, dialect: object) -> Any:
-        return None if value is None else self.words(value)
-
-
-class Flag(TypeDecorator[bool]):
-    """A truth; SQLite's strict tables know only numbers."""
-
-    impl = Boolean
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Any) -> Any:
-        return dialect.type_descriptor(Integer() if dialect.name == "sqlite" else Boolean())
-
-    def process_bind_param(self, value: bool | None, dialect: Any) -> Any:
-        return int(bool(value)) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: Any, dialect: object) -> bool:
-        return bool(value)
-
-
-# PostgreSQL counts in 64 bits only if told so; SQLite's INTEGER does, and knows no other word.
-_WHOLE = BigInteger().with_variant(Integer, "sqlite")
-
-
-def _words(name: str, **options: Any) -> Column[str]:
-    return Column(name, Text, nullable=False, **options)
-
-
-def _moment(name: str) -> Column[int]:
-    return Column(name, _WHOLE, nullable=False)
-
-
-def _number() -> Column[int]:
-    return Column("number", _WHOLE, primary_key=True)
-
-
-def _subject(**options: Any) -> Column[str]:
-    return Column(
-        "subject", Text, ForeignKey("users.subject", ondelete="CASCADE"), nullable=False, **options
-    )
-
-
-def _account(**options: Any) -> Column[int]:
-    return Column(
-        "account",
-        _WHOLE,
-        ForeignKey("accounts.number", ondelete="CASCADE"),
-        nullable=False,
-        **options,
-    )
-
-
-def _plain(name: str, *columns: Any) -> Table:
-    """A table whose rows are found by their key."""
-    return Table(name, metadata, *columns, sqlite_strict=True, sqlite_with_rowid=False)
-
-
-def _numbered(name: str, *columns: Any) -> Table:
-    """A table whose rows have a number that is never given twice, and perhaps an external id."""
-    table = Table(
-        name,
-        metadata,
-        _number(),
-        *columns,
-        _words("external_id", server_default=""),
-        sqlite_strict=True,
-        sqlite_autoincrement=True,
-    )
-    _unique_unless_empty(f"{name}_external_id", table.c.external_id)
-    return table
-
-
-def _unique_unless_empty(name: str, *columns: Column[Any]) -> None:
-    where = text("external_id <> ''")
-    Index(name, *columns, unique=True, sqlite_where=where, postgresql_where=where)
-
-
-users = _plain(
+users = plain(
     "users",
     Column("subject", Text, primary_key=True),
-    _words("canonical", unique=True),
-    _words("username"),
-    _words("name"),
-    _words("email"),
+    words("canonical", unique=True),
+    words("username"),
+    words("name"),
+    words("email"),
     Column("groups", Joined(frozenset), nullable=False),
     Column("active", Flag, nullable=False),
-    _words("source"),
-    _moment("created_at"),
-    _moment("updated_at"),
-    _words("email_canonical", server_default=""),
-    _words("external_id", server_default=""),
-    Column("number", _WHOLE, nullable=False, server_default="0"),
+    words("source"),
+    moment("created_at"),
+    moment("updated_at"),
+    words("email_canonical", server_default=""),
+    words("external_id", server_default=""),
+    Column("number", WHOLE, nullable=False, server_default="0"),
 )
 Index("users_number", users.c.number, unique=True)
-Index("users_email_canonical", users.c.email_canonical)
-_unique_unless_empty("users_external_id", users.c.source, users.c.external_id)
+indexed(users, "email_canonical")
+unique_unless_empty("users_external_id", users.c.source, users.c.external_id)
 
-sessions = _plain(
+sessions = plain(
     "sessions",
     Column("key", Text, primary_key=True),
-    _subject(),
-    _words("method"),
-    _words("proof"),
-    _moment("opened_at"),
-    _moment("seen_at"),
-    _moment("expires_at"),
+    subject(),
+    words("method"),
+    words("proof"),
+    moment("opened_at"),
+    moment("seen_at"),
+    moment("expires_at"),
 )
-for _column in ("subject", "expires_at", "seen_at"):
-    Index(f"sessions_{_column}", sessions.c[_column])
+indexed(sessions, "subject", "expires_at", "seen_at")
 
-spent = _plain("spent", Column("key", Text, primary_key=True), _moment("until"))
-Index("spent_until", spent.c.until)
+spent = plain("spent", Column("key", Text, primary_key=True), moment("until"))
+indexed(spent, "until")
 
-tickets = _plain(
+tickets = plain(
     "tickets",
     Column("key", Text, primary_key=True),
-    _words("kind"),
-    _words("subject"),
-    _words("data"),
-    _moment("until"),
+    words("kind"),
+    words("subject"),
+    words("data"),
+    moment("until"),
 )
-Index("tickets_until", tickets.c.until)
-Index("tickets_subject", tickets.c.subject)
+indexed(tickets, "until", "subject")
 
-counters = _plain(
-    "counters", Column("key", Text, primary_key=True), _moment("number"), _moment("until")
+counters = plain(
+    "counters", Column("key", Text, primary_key=True), moment("number"), moment("until")
 )
-Index("counters_until", counters.c.until)
+indexed(counters, "until")
 
-passwords = _plain("passwords", _subject(primary_key=True), _words("hash"), _moment("changed_at"))
-second_factors = _plain(
-    "second_factors", _subject(primary_key=True), _words("sealed"), _moment("changed_at")
+passwords = plain("passwords", subject(primary_key=True), words("hash"), moment("changed_at"))
+second_factors = plain(
+    "second_factors", subject(primary_key=True), words("sealed"), moment("changed_at")
 )
-recovery_codes = _plain(
-    "recovery_codes", _subject(primary_key=True), Column("key", Text, primary_key=True)
+recovery_codes = plain(
+    "recovery_codes", subject(primary_key=True), Column("key", Text, primary_key=True)
 )
-devices = _plain(
-    "devices", _subject(primary_key=True), Column("key", Text, primary_key=True), _moment("seen_at")
+devices = plain(
+    "devices", subject(primary_key=True), Column("key", Text, primary_key=True), moment("seen_at")
 )
-administrators = _plain(
+administrators = plain(
     "administrators",
-    _subject(primary_key=True),
+    subject(primary_key=True),
     Column("role_groups", Joined(frozenset), nullable=False),
-    _moment("created_at"),
+    moment("created_at"),
 )
 
-accounts = _numbered(
+accounts = numbered(
     "accounts",
-    _words("company"),
-    _words("email"),
+    words("company"),
+    words("email"),
     Column("status", Word(AccountStatus), nullable=False),
     Column("allow_single_sign_on", Flag, nullable=False),
-    _moment("created_at"),
-    _moment("updated_at"),
+    moment("created_at"),
+    moment("updated_at"),
 )
 
-memberships = _plain(
+memberships = plain(
     "memberships",
-    _account(primary_key=True),
-    _subject(primary_key=True),
+    account(primary_key=True),
+    subject(primary_key=True),
     Column("owner", Flag, nullable=False),
     Column("permissions", Joined(frozenset, Permission), nullable=False),
 )
-Index("memberships_subject", memberships.c.subject)
+indexed(memberships, "subject")
 Index(
     "memberships_owner",
     memberships.c.account,
@@ -247,84 +129,149 @@ Index(
     postgresql_where=text("owner"),
 )
 
-servers = _numbered(
+servers = numbered(
     "servers",
-    _words("name", unique=True),
-    _words("module"),
+    words("name", unique=True),
+    words("module"),
     Column("hosts", Joined(tuple), nullable=False),
     Column("port", Integer),
     Column("secure", Flag, nullable=False),
-    _words("username"),
-    _words("sealed_password"),
-    _words("sealed_access_hash"),
-    _words("owner"),
+    words("username"),
+    words("sealed_password"),
+    words("sealed_access_hash"),
+    words("owner"),
     Column("access", Word(ServerAccess), nullable=False),
     Column("role_groups", Joined(frozenset), nullable=False),
 )
 
-services = _numbered(
+services = numbered(
     "services",
-    _account(index=True),
-    _words("product"),
+    account(index=True),
+    words("product"),
     Column("status", Word(ServiceStatus), nullable=False),
-    _words("module"),
-    Column("server", _WHOLE, ForeignKey("servers.number", ondelete="RESTRICT"), index=True),
-    _words("domain"),
-    _words("username"),
-    _words("sealed_password"),
-    _words("owner"),
+    words("module"),
+    Column("server", WHOLE, ForeignKey("servers.number", ondelete="RESTRICT"), index=True),
+    words("domain"),
+    words("username"),
+    words("sealed_password"),
+    words("owner"),
 )
 
-domains = _numbered(
+domains = numbered(
     "domains",
-    _account(index=True),
-    _words("name"),
+    account(index=True),
+    words("name"),
     Column("status", Word(DomainStatus), nullable=False),
 )
 
 # The last number that was given to a user: an id of WHMCS's must not come twice, and a table that
 # is found by subject has no numbers of its own.
-numbers = _plain("numbers", Column("key", Text, primary_key=True), Column("last", _WHOLE))
+numbers = plain("numbers", Column("key", Text, primary_key=True), Column("last", WHOLE))
 
-api_roles = _numbered(
-    "api_roles", _words("name", unique=True), Column("actions", Joined(frozenset), nullable=False)
+api_roles = numbered(
+    "api_roles", words("name", unique=True), Column("actions", Joined(frozenset), nullable=False)
 )
-api_credentials = _numbered(
+api_credentials = numbered(
     "api_credentials",
-    _words("identifier", unique=True),
-    _words("secret_digest"),
-    _words("description"),
+    words("identifier", unique=True),
+    words("secret_digest"),
+    words("description"),
     Column("roles", Joined(frozenset), nullable=False),
     Column("networks", Joined(tuple), nullable=False),
     Column("scopes", Joined(frozenset), nullable=False),
     Column("active", Flag, nullable=False),
-    _moment("created_at"),
+    moment("created_at"),
 )
-clients = _numbered(
+clients = numbered(
     "clients",
-    _words("identifier", unique=True),
-    _words("secret_digest"),
+    words("identifier", unique=True),
+    words("secret_digest"),
     Column("grant", Word(GrantType), nullable=False),
-    _words("name"),
-    Column("service", _WHOLE, ForeignKey("services.number", ondelete="CASCADE"), index=True),
+    words("name"),
+    Column("service", WHOLE, ForeignKey("services.number", ondelete="CASCADE"), index=True),
     Column("scopes", Joined(frozenset), nullable=False),
-    _words("description"),
-    _words("logo_uri"),
+    words("description"),
+    words("logo_uri"),
     Column("redirect_uris", Lines, nullable=False),
-    _moment("created_at"),
-    _moment("updated_at"),
-    Column("account", _WHOLE),  # it may be gone: no number is given twice
+    moment("created_at"),
+    moment("updated_at"),
+    Column("account", WHOLE),  # it may be gone: no number is given twice
 )
+
+signing_keys = plain(
+    "signing_keys",
+    Column("kid", Text, primary_key=True),
+    words("alg"),
+    words("sealed"),
+    moment("created_at"),
+    maybe_moment("retires_at"),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    number(),
+    client(),
+    subject(),
+    Column("session", Text, ForeignKey("sessions.key", ondelete="CASCADE")),
+    Column("scopes", Joined(frozenset), nullable=False),
+    Column("resources", Lines, nullable=False),
+    moment("auth_time"),
+    words("nonce"),
+    words("sid"),
+    words("claims"),
+    moment("created_at"),
+    moment("until"),
+    maybe_moment("revoked_at"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+indexed(grants, "client", "subject", "session", "sid", "until")
+
+codes = plain(
+    "codes",
+    Column("key", Text, primary_key=True),
+    grant(nullable=False),
+    words("redirect_uri"),
+    words("code_challenge"),
+    moment("until"),
+    maybe_moment("spent_at"),
+)
+indexed(codes, "grant", "until")
+
+tokens = plain(
+    "tokens",
+    Column("key", Text, primary_key=True),
+    Column("kind", Word(TokenKind), nullable=False),
+    grant(),
+    client(),
+    Column("scopes", Joined(frozenset), nullable=False),
+    Column("audience", Lines, nullable=False),
+    moment("issued_at"),
+    moment("until"),
+    maybe_moment("replaced_at"),
+    words("successor"),
+)
+indexed(tokens, "grant", "client", "until")
+
+consents = plain(
+    "consents",
+    subject(primary_key=True),
+    client(primary_key=True),
+    Column("scopes", Joined(frozenset), nullable=False),
+    moment("updated_at"),
+)
+indexed(consents, "client")
 
 activity = Table(
     "activity",
     metadata,
-    Column("number", _WHOLE, CheckConstraint("number > 0"), primary_key=True, autoincrement=False),
-    _moment("at"),
-    _words("actor"),
-    _words("client"),
-    _words("action"),
-    _words("text"),
-    _words("digest"),
+    Column("number", WHOLE, CheckConstraint("number > 0"), primary_key=True, autoincrement=False),
+    moment("at"),
+    words("actor"),
+    words("client"),
+    words("action"),
+    words("text"),
+    words("digest"),
     sqlite_strict=True,
 )

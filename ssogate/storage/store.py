@@ -11,6 +11,7 @@ from ssogate.model import Account, ApiCredential, ApiRole, Client, Clock, Domain
 from ssogate.storage import schema
 from ssogate.storage.activity import ActivityLog
 from ssogate.storage.database import Database
+from ssogate.storage.grants import Codes, Consents, Grants, SealedKeys, Tokens
 from ssogate.storage.people import Administrators, Memberships, Users
 from ssogate.storage.records import Records
 from ssogate.storage.secrets import Secrets
@@ -37,6 +38,11 @@ class SQLStore:
         self.api_roles = Records(database, schema.api_roles, ApiRole)
         self.api_credentials = Records(database, schema.api_credentials, ApiCredential)
         self.clients = Records(database, schema.clients, Client)
+        self.sealed_keys = SealedKeys(database, clock)
+        self.grants = Grants(database, clock)
+        self.codes = Codes(database, clock)
+        self.tokens = Tokens(database, clock)
+        self.consents = Consents(database)
         self.administrators = Administrators(database)
         self.activity = ActivityLog(database)
 

@@ -31,8 +31,9 @@ class Purge:
     and otherwise once for each value of its parameters, which are moments in whole seconds."""
 
     def __init__(self, database: Database, table: Table, over: ColumnElement[bool]) -> None:
-        few = select(table.c.key).where(over).limit(PURGE_ROWS)
-        self._database, self._statement = database, delete(table).where(table.c.key.in_(few))
+        (key,) = table.primary_key
+        few = select(key).where(over).limit(PURGE_ROWS)
+        self._database, self._statement = database, delete(table).where(key.in_(few))
         self._swept: Mapping[str, int] = {}
 
     def __call__(self, **at: int) -> int:

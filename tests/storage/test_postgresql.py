@@ -14,6 +14,7 @@ from ssogate.storage import postgresql as engine
 from tests.databases import PostgreSQL
 from tests.storage.contract import Reopen, StoreContract
 from tests.storage.directory_contract import DirectoryContract
+from tests.storage.grants_contract import GrantsContract
 from tests.storage.making import NOW, Hands, user
 
 pytestmark = pytest.mark.server
@@ -42,7 +43,7 @@ def store(reopen: Callable[[], PostgreSQLStore]) -> PostgreSQLStore:
     return reopen()
 
 
-class TestPostgreSQL(StoreContract, DirectoryContract):
+class TestPostgreSQL(StoreContract, DirectoryContract, GrantsContract):
     """A database of a real server."""
 
 

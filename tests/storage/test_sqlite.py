@@ -22,6 +22,7 @@ from ssogate.errors import StoreFailure
 from ssogate.storage import SQLiteStore, sqlite, state, writing
 from tests.storage.contract import RemembersContract, Reopen, StoreContract
 from tests.storage.directory_contract import DirectoryContract
+from tests.storage.grants_contract import GrantsContract
 from tests.storage.making import NOW, Hands, record, user
 
 
@@ -60,7 +61,7 @@ def sql(store: SQLiteStore, statement: str) -> list[tuple[Any, ...]]:
         return list(driver.execute(statement).fetchall())
 
 
-class TestSQLite(StoreContract, RemembersContract, DirectoryContract):
+class TestSQLite(StoreContract, RemembersContract, DirectoryContract, GrantsContract):
     """One file on disk."""
 
 

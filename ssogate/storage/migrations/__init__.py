@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, text
 
 from ssogate.errors import StoreFailure
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision in `versions`."""
 
 VERSION_TABLE = "ssogate_version"
