@@ -253,18 +253,12 @@ def open_launch(
     settings = loaded.settings.launch
     if settings is None:
         return None
-    to_log = _log_call if settings.module_log else _no_log
-    return open_launcher(
-        gate.store, gate.clock, gate.sealer, settings, loaded.base, log=log_call or to_log
-    )
+    to_log = log_call or (_log_call if settings.module_log else None)
+    return open_launcher(gate.store, gate.clock, gate.sealer, settings, loaded.base, log=to_log)
 
 
 def _log_call(call: ModuleCall) -> None:
     log.info("module call", **asdict(call))
-
-
-def _no_log(call: ModuleCall) -> None:
-    """Whoever has not asked for the module log gets none."""
 
 
 def _programs(gate: Gate, password: Password | None) -> Mapping[str, Endpoint]:

@@ -73,14 +73,18 @@ def launch(
                 url = launcher.server(servers.found(gate.store, server).number, subject, by=by)
         except GateError as error:
             url, why = "", _reason(error)
+    _tell(url, why, calls, as_json=as_json)
+    answer(bool(url))
+
+
+def _tell(url: str, why: str, calls: list[ModuleCall], *, as_json: bool) -> None:
     if as_json:
         say_json({"url": url, "error": why, "calls": [asdict(call) for call in calls]})
-    else:
-        say(url or f"refused: {why}")
-        for call in calls:
-            say()
-            say_facts(asdict(call))
-    answer(bool(url))
+        return
+    say(url or f"refused: {why}")
+    for call in calls:
+        say()
+        say_facts(asdict(call))
 
 
 def _reason(error: GateError) -> str:

@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 
 SERVICES = f"{OWN}services"
 
-_NUMBER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
-_ACTION = re.compile(rf"({_NUMBER.pattern})/custom-action/([^/]+)", re.ASCII)
+NUMBER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+"""Of a service or server, in its one spelling."""
+_ACTION = re.compile(rf"({NUMBER.pattern})/custom-action/([^/]+)", re.ASCII)
 _KEYS = ("action", "id", "dosinglesignon", "app")
 LOGIN = "login"
 """The custom action that is no shortcut but the front page of the panel."""
@@ -86,7 +87,7 @@ class ClientArea:
         asked = dict(parse_qsl(query))
         ours = path == f"{self.base.rstrip('/')}/clientarea.php" and "dosinglesignon" in asked
         number = asked.get("id", "")
-        return LocalPath(f"{SERVICES}/{number}") if ours and _NUMBER.fullmatch(number) else to
+        return LocalPath(f"{SERVICES}/{number}") if ours and NUMBER.fullmatch(number) else to
 
     def launch(self, request: Request) -> Reply | None:
         asked = _asked(request)
@@ -138,9 +139,14 @@ class ClientArea:
         return reply_object({"redirect": f"window|{url}"})
 
     def _launched(self, request: Request, visitor: Visitor, number: str, app: str) -> str:
-        who = visitor.user.identity
-        by = By(f"user:{who.canonical}", str(env.client(request.environ) or ""))
-        return self.launcher.service(_number(number), who.subject, app=app, by=by)
+        subject, who = visitor.user.identity.subject, by(visitor, request)
+        return self.launcher.service(_number(number), subject, app=app, by=who)
+
+
+def by(visitor: Visitor, request: Request) -> By:
+    """Give who launches, and from which address: some panels bind their session to it."""
+    client = env.client(request.environ)
+    return By(f"user:{visitor.user.identity.canonical}", str(client or ""))
 
 
 def reason(error: GateError) -> str:
@@ -176,6 +182,6 @@ def _asked(request: Request) -> Mapping[str, str] | None:
 
 def _number(text: str) -> int:
     """Give the number of a service. Raises `LaunchRefused` for what is none: nobody has such."""
-    if not _NUMBER.fullmatch(text):
+    if not NUMBER.fullmatch(text):
         raise LaunchRefused("You have no such service.")
     return int(text)

@@ -21,7 +21,15 @@ from ssogate.errors import ActionFailed, LaunchRefused, UnknownShortcut
 from ssogate.http.redirects import url_host
 from ssogate.launch.bulkhead import Bulkheads
 from ssogate.launch.masking import ModuleCall, mask
-from ssogate.launch.module import LaunchResult, Module, ModuleParams, Panel, PanelError, Shortcut
+from ssogate.launch.module import (
+    LaunchResult,
+    Module,
+    ModuleParams,
+    Panel,
+    PanelError,
+    Shortcut,
+    is_master,
+)
 from ssogate.launch.panel import Connections, HttpPanel
 from ssogate.launch.params import port_of, server_params, service_params
 from ssogate.launch.plugins import open_modules
@@ -32,14 +40,13 @@ from ssogate.storage import Store
 
 LONGEST_WORDS = 200  # characters of a module's own words that a visitor reads
 
-_MASTERS = frozenset({"root", "admin", "administrator"})
-
 Function = Callable[[ModuleParams, Panel], LaunchResult]
 
 
 @dataclass(frozen=True, slots=True)
 class Launcher:
-    """`modules` by the names that servers have them by; `log` takes the module log."""
+    """`modules` by the names that servers have them by; `log` takes the module log, if anybody
+    does."""
 
     store: Store
     clock: Clock
@@ -48,7 +55,7 @@ class Launcher:
     modules: Mapping[str, Module]
     connections: Connections
     bulkheads: Bulkheads
-    log: Callable[[ModuleCall], None]
+    log: Callable[[ModuleCall], None] | None
 
     def service(self, number: int, subject: str, *, app: str = "", by: By) -> str:
         """Give the address that signs a user in to a service's panel, at a shortcut if one is
@@ -64,8 +71,7 @@ class Launcher:
             raise UnknownShortcut(f"service {number}: {app[:80]!a}")
         if not reaches(server, service):
             raise ActionFailed(f"{SERVERS.name(server)}: its credentials own no {number}")
-        # Where customers choose their names, one would be the server's master by it.
-        if service.username.lower() in _MASTERS | {server.username.lower()} - {""}:
+        if is_master(service.username, server.username):
             raise ActionFailed(f"service {number}: its user is an administrator of the server")
 
         def params() -> ModuleParams:
@@ -173,7 +179,7 @@ class Launcher:
         try:
             result = ask(given, panel)
         except PanelError as error:
-            raise PanelError(mask(str(error), given.secrets)) from error
+            raise PanelError(mask(str(error), given.secrets)) from None
         except Exception:
             raise
         except BaseException as error:  # a module's own: it ends nothing but its launch
@@ -205,7 +211,7 @@ def open_launcher(
     settings: LaunchSettings,
     base: Path,
     *,
-    log: Callable[[ModuleCall], None],
+    log: Callable[[ModuleCall], None] | None,
 ) -> Launcher:
     """Make what launches. `base` is the folder of gateway.yaml. Raises `ConfigurationError`."""
     files = {name: base / server.ca for name, server in settings.servers.items() if server.ca}

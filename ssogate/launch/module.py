@@ -94,6 +94,15 @@ class ModuleParams:
         }
 
 
+_MASTERS = frozenset({"root", "admin", "administrator"})
+
+
+def is_master(user: str, server_user: str) -> bool:
+    """Whether a panel's user name is an administrator's of its server: where customers choose their
+    names, one would be the server's master by it."""
+    return user != "" and user.lower() in _MASTERS | {server_user.lower()}
+
+
 @dataclass(frozen=True, slots=True)
 class LaunchResult:
     """What a module answers: `success`, `redirectTo`, `errorMsg` (seed 000)."""

@@ -3,21 +3,18 @@ and the services as JSON for a site that shows them itself."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from ssogate.directory.activity import By
 from ssogate.directory.servers import may_open_server
 from ssogate.directory.services import usable_service
 from ssogate.errors import ActionFailed, LaunchRefused, NoRoute
-from ssogate.http import environ as env
 from ssogate.http.audience import prefers_json
 from ssogate.http.pages import page, redirect, reply_object
 from ssogate.http.site import OWN
-from ssogate.launch.client_area import SERVICES, refused
+from ssogate.launch.client_area import NUMBER, SERVICES, by, refused
 from ssogate.launch.launcher import Launcher
 from ssogate.model import PersonalPage, Reply, Server, Service, Visitor
 
@@ -25,8 +22,6 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Request, Response
 
 SERVERS = f"{OWN}admin/servers"
-
-_NUMBER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +119,8 @@ class ServerPages:
         rows = [(it, self._label(it), f"{SERVERS}/{it.number}/sso") for it in servers]
         response = page(request.environ, "servers.html", servers=rows)
         # A form's redirect must be allowed like its action (CSP Level 3, "form-action").
-        policy, where = (
-            response.headers["Content-Security-Policy"],
-            " ".join(self._origins(servers)),
-        )
+        policy = response.headers["Content-Security-Policy"]
+        where = " ".join(self._origins(servers))
         response.headers["Content-Security-Policy"] = policy.replace(
             "form-action 'self'", f"form-action 'self' {where}".rstrip()
         )
@@ -139,11 +132,9 @@ class ServerPages:
             raise NoRoute
         if request.method != "POST":
             return redirect(SERVERS)
-        who = visitor.user.identity
-        by = By(f"user:{who.canonical}", str(env.client(request.environ) or ""))
+        number, subject = _number(below.removesuffix("/sso")), visitor.user.identity.subject
         try:
-            number = _number(below.removesuffix("/sso"))
-            return redirect(self.launcher.server(number, who.subject, by=by))
+            return redirect(self.launcher.server(number, subject, by=by(visitor, request)))
         except (LaunchRefused, ActionFailed) as error:
             return refused(error, request)
 
@@ -167,6 +158,6 @@ class ServerPages:
 
 
 def _number(text: str) -> int:
-    if not _NUMBER.fullmatch(text):
+    if not NUMBER.fullmatch(text):
         raise NoRoute
     return int(text)

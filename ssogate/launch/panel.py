@@ -39,7 +39,7 @@ class HttpPanel:
         module: str,
         port: int,
         until: float,
-        log: Callable[[ModuleCall], None],
+        log: Callable[[ModuleCall], None] | None,
         secrets: tuple[str, ...],
     ) -> None:
         self._connections, self._server = connections, server
@@ -102,7 +102,9 @@ class HttpPanel:
         processed: object = "",
         replace: Iterable[str] = (),
     ) -> None:
-        """Write a line of the module log, masked."""
+        """Write a line of the module log, masked, if anybody takes it."""
+        if self._log is None:
+            return
         secrets = (*self._secrets, *replace)
         texts = (mask(part, secrets) for part in (action, request, response, processed))
         self._log(ModuleCall(self._module, *texts))

@@ -663,3 +663,24 @@ def test_a_module_writes_lines_of_its_own() -> None:
     assert way.calls == [
         ModuleCall("cpanel", "Create", '{"password": "***"}', "was ***\\n", "and ***")
     ]
+
+
+def test_where_nobody_takes_the_log_nothing_is_masked_for_it(
+    serve: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Masking is work, and a panel says how much of it."""
+    way = serve()
+    masked: list[object] = []
+    monkeypatch.setattr("ssogate.launch.panel.mask", lambda *part: masked.append(part))
+    panel = HttpPanel(
+        way.connections,
+        way.server,
+        module="cpanel",
+        port=way.port,
+        until=time.monotonic() + 60,
+        log=None,
+        secrets=(PASSWORD,),
+    )
+
+    assert panel.ask("GET", "/x").status == 200
+    assert masked == []

@@ -7,6 +7,7 @@ function of the request.
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import ssl
 import threading
@@ -188,12 +189,14 @@ class Listener:
 
 
 def _read(stream: BinaryIO, number: int) -> Request | None:
-    first = stream.readline().decode("latin-1").split()
-    if len(first) != 3:
+    line = stream.readline().decode("latin-1")
+    # A greeting of TLS is random bytes, which now and then hold a line of three words.
+    first = re.fullmatch(r"([A-Z]+) (\S+) HTTP/1\.[01]\r\n", line)
+    if not first:
         return None
     headers = {}
     while line := stream.readline().decode("latin-1").rstrip("\r\n"):
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
     body = stream.read(int(headers.get("content-length", 0)))
-    return Request(first[0], first[1], headers, body, number)
+    return Request(first[1], first[2], headers, body, number)

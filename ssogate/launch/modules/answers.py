@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from ssogate.launch.module import LaunchResult, ModuleParams, Panel, PanelError
+from ssogate.launch.module import LaunchResult, ModuleParams, Panel, PanelError, is_master
 
 _LONGEST = 200  # characters of what the visitor reads
 _ADDRESS = re.compile(
@@ -18,7 +18,6 @@ _ADDRESS = re.compile(
 )
 # What Basic, `admin|user` and a log line give a meaning to.
 _NAME = re.compile(r"[^\s:|\x00-\x1f\x7f]+")
-_ADMINISTRATORS = frozenset(("root", "admin"))
 
 
 def named(name: str) -> str:
@@ -31,8 +30,8 @@ def named(name: str) -> str:
 
 def customer(params: ModuleParams) -> str:
     """Give the panel's name of the service's user. Raises `PanelError` also for the name of an
-    administrator: where customers choose their names, one would be the server's master by it."""
-    if params.username.lower() in _ADMINISTRATORS | {params.serverusername.lower()}:
+    administrator."""
+    if is_master(params.username, params.serverusername):
         raise PanelError("the service's user is an administrator of the server")
     return named(params.username)
 
