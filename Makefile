@@ -10,11 +10,14 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+COMPILED := .venv-compiled
 NPM := tests/browser tests/real
+PEERS := tests/real/node_modules/.package-lock.json
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+PIP_COMPILED := $(PIP:$(VENV)/%=$(COMPILED)/%)
 UV ?= uv
 
-.PHONY: help run test lint format reference bench fuzz pins clean
+.PHONY: help run test lint compiled format reference bench fuzz pins clean
 
 help: ## say what there is to make (this)
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +37,13 @@ lint: $(VENV)/.test ## check style, types and the direction of imports
 	@echo "— imports"; $(BIN)/lint-imports --no-cache > $(VENV)/.imports || \
 	  { cat $(VENV)/.imports; exit 1; }
 
+# Where the package itself is not beside them, its tests run what is installed.
+compiled: $(COMPILED)/.wheel ## build a wheel with its fast lane compiled, and test that lane (needs gcc)
+	@echo "— tests of $$(cd $(COMPILED) && echo dist/*.whl)"
+	@cd $(COMPILED)/checkout && rm -rf ssogate* && \
+	  SSOGATE_TEST_COMPILED=1 ../bin/python -m pytest -q -n 3 tests/lane tests/worker \
+	    tests/attack/test_smuggling.py tests/attack/test_hostile_upstream.py
+
 format: $(VENV)/.test ## bring the sources into the house format
 	@$(BIN)/ruff check --quiet --fix-only
 	@$(BIN)/ruff format --quiet
@@ -42,14 +52,17 @@ reference: $(VENV)/.run ## write REFERENCE.md anew, from the program itself
 	@$(BIN)/ssogate reference > $(VENV)/.reference
 	@mv $(VENV)/.reference REFERENCE.md
 
-fuzz: $(VENV)/.test ## send a million broken requests to a running gate (some 15 minutes)
+fuzz: $(VENV)/.test ## send millions of broken requests to the gate and both its parsers (an hour)
 	@SSOGATE_FUZZ=$${SSOGATE_FUZZ:-1000000} $(BIN)/python -m pytest -q --timeout 7200 \
 	  tests/attack/test_fuzz.py
+	@SSOGATE_FUZZ=$$(($${SSOGATE_FUZZ:-1000000} / 5)) $(BIN)/python -m pytest -q --timeout 14400 \
+	  tests/lane/test_together.py
 
-bench: $(VENV)/.test ## measure the gate against its upstream and a bare gunicorn
-	@$(BIN)/python bench/run.py
+bench: $(VENV)/.test $(wildcard $(COMPILED)/.wheel) $(PEERS) ## measure the gate beside its peers
 	@$(BIN)/python bench/tokens.py
 	@$(BIN)/python bench/launches.py
+	@$(BIN)/python bench/provider.py
+	@$(BIN)/python bench/lane.py
 
 pins: ## choose the versions anew: requirements/*.in -> *.txt (needs uv; UPGRADE=--upgrade)
 	@for name in run test; do \
@@ -61,7 +74,7 @@ pins: ## choose the versions anew: requirements/*.in -> *.txt (needs uv; UPGRADE
 	done
 
 clean: ## take away what was made, the demonstration's data too
-	@rm -rf $(VENV) $(NPM:=/node_modules) var build dist .coverage .hypothesis .mypy_cache \
+	@rm -rf $(VENV) $(COMPILED) $(NPM:=/node_modules) var build dist .coverage .hypothesis .mypy_cache \
 	  .pytest_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -78,6 +91,26 @@ $(VENV)/.test: requirements/test.txt $(VENV)/.run
 	@$(PIP) install --require-hashes -r requirements/test.txt
 	@touch $@
 
+# From a copy: the compiler leaves its work beside the sources, where it would hide later ones.
+$(COMPILED)/.wheel: $(COMPILED)/.test $(shell find ssogate tests -name '*.py') pyproject.toml
+	@$(BIN)/python -c 'import sysconfig; open(sysconfig.get_path("include") + "/Python.h")' \
+	  2> /dev/null && command -v $${CC:-gcc} > /dev/null || { echo "What compiles for Python is" \
+	  "not here: apt-get install gcc libc6-dev python3-dev"; exit 1; }
+	@echo "— compiling"
+	@rm -rf $(COMPILED)/checkout $(COMPILED)/dist && mkdir $(COMPILED)/checkout
+	@tar -c --exclude './.git' --exclude './.[!g]*' --exclude node_modules --exclude var . | \
+	  tar -xC $(COMPILED)/checkout
+	@HATCH_BUILD_HOOKS_ENABLE=1 $(PIP) wheel --no-deps --no-build-isolation \
+	  --wheel-dir $(COMPILED)/dist $(COMPILED)/checkout
+	@$(PIP_COMPILED) install --no-deps --force-reinstall $(COMPILED)/dist/*.whl
+	@touch $@
+
+$(COMPILED)/.test: requirements/test.txt $(VENV)/.test
+	@echo "— installing what the tests need, for the compiled gate"
+	@$(BIN)/python -m venv $(COMPILED)
+	@$(PIP_COMPILED) install --require-hashes -r requirements/test.txt
+	@touch $@
+
 $(BIN)/python:
 	@command -v $(PYTHON) > /dev/null || { echo "There is no $(PYTHON): install Python 3.11" \
 	  "or newer, or name one: make PYTHON=/path/to/python3"; exit 1; }
@@ -89,7 +122,7 @@ $(BIN)/python:
 	@echo "— virtual environment ($$($(PYTHON) --version))"
 	@$(PYTHON) -m venv $(VENV)
 
-# --- What tests need of npm: the judge of accessibility, and a client of WHMCS's API -----------
+# --- What tests need of npm: the judge of accessibility, and programs that call the gate ---------
 
 %/node_modules/.package-lock.json: %/package-lock.json %/package.json
 	@command -v npm > /dev/null || { echo "There is no npm, which fetches what the tests need" \

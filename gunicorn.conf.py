@@ -12,7 +12,8 @@ from ssogate.cli.gunicorn_conf import *  # noqa: F403 (gunicorn reads its settin
 # Loopback: an https proxy on this machine is the only one that should reach the gate in clear.
 bind = os.environ.get("SSOGATE_BIND", "127.0.0.1:8000")
 
-# A worker for each core; a thread for each request that is under way.
+# A worker for each core, to which it keeps (SSOGATE_CPU=any lets it run on all of them); a thread
+# for each request that is under way.
 workers = int(os.environ.get("SSOGATE_WORKERS", "2"))
 threads = int(os.environ.get("SSOGATE_THREADS", "16"))
 

@@ -25,8 +25,8 @@ from contextlib import ExitStack, closing, contextmanager
 from multiprocessing import Process, Queue
 from pathlib import Path
 
-import run
-from run import CONNECTIONS, HERE, free_port, gunicorn
+import measuring
+from measuring import CONNECTIONS, HERE, free_port, gunicorn
 
 from ssogate.http.cookies import session_key
 from ssogate.model import (
@@ -50,16 +50,15 @@ TARGET = "/clientarea.php?action=productdetails&id=1&dosinglesignon=1"
 
 def main() -> int:
     """Write the ratios to bench/launches.md."""
-    run.THREADS = THREADS
     rounds: list[tuple[float, float, float, float]] = []
     answers: Counter[int] = Counter()
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        upstream, _ = stack.enter_context(run.nginx(place))
+        upstream, _ = stack.enter_context(measuring.nginx(place))
         panel = stack.enter_context(_process(_panel, free_port()))
         tokens = _gate(place, upstream, panel)
         app = "ssogate.app:gateway()"
-        port, _ = stack.enter_context(gunicorn(place, app, place))
+        port, _ = stack.enter_context(gunicorn(place, app, place, threads=THREADS))
         for number in range(ROUNDS + 1):  # the first round warms up and is not counted
             alone = _wrk(port, tokens[0])
             told: Queue[Counter[int]] = Queue()

@@ -2,8 +2,8 @@
 
 Strategy: the shipped worker class with two processes; round by round, `wrk` posts CreateSsoToken,
 redeems tokens that were made a moment before, each once, and asks gunicorn's own hello-world, with
-as many processes. An answer that is not the right one ends the run. Making a token does not wait
-for the disk (a lost one costs a click), redeeming it does (a doubled one is a hole).
+as many processes. An answer that is not the right one ends the run. Nothing here waits for the
+disk: `directory.sso_tokens` says why no power cut doubles a token.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from urllib.parse import urlencode
 
-from run import CONNECTIONS, HERE, THREADS, free_port, gunicorn
+from measuring import CONNECTIONS, HERE, THREADS, free_port, gunicorn
 
 from ssogate.directory.activity import By
 from ssogate.directory.clients import add_api_credential
@@ -72,10 +72,10 @@ def main() -> int:
         )
         hello, _ = servers.enter_context(gunicorn(place, "hello:app", HERE, workers=WORKERS))
         for number in range(ROUNDS + 1):  # the first round warms up and is not counted
-            made = _wrk(place, gate, "/includes/api.php", asking)
+            made = wrk(place, gate, "/includes/api.php", asking)
             tokens = ",".join(f'"{token}"' for token in _tokens(place))
-            redeemed = _wrk(place, gate, "/", _REDEEM.replace("TOKENS", tokens))
-            rates += [(made, redeemed, _wrk(place, hello, "/", ""))][: min(number, 1)]
+            redeemed = wrk(place, gate, "/", _REDEEM.replace("TOKENS", tokens))
+            rates += [(made, redeemed, wrk(place, hello, "/", ""))][: min(number, 1)]
             print(f"round {number}/{ROUNDS}  {made:.0f} made, {redeemed:.0f} redeemed a second")
     _write(rates)
     return 0
@@ -157,11 +157,11 @@ def _store(place: Path) -> SQLiteStore:
     return SQLiteStore(place / "var" / "ssogate.sqlite", clock=time.time)
 
 
-def _wrk(place: Path, port: int, path: str, script: str) -> float:
+def wrk(place: Path, port: int, path: str, script: str, *, seconds: float = SECONDS) -> float:
     lua = place / "load.lua"
     lua.write_text(script)
     url = f"http://127.0.0.1:{port}{path}"
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", str(lua), url]
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(lua), url]
     said = subprocess.run(command, capture_output=True, text=True, check=True)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", said.stdout)
     if rate is None or "error" in said.stderr or "Non-2xx" in said.stdout:

@@ -210,7 +210,8 @@ class UpstreamInvalid(GateError):
 
 
 class UpstreamTimeout(GateError):
-    """The upstream took or sent nothing for the `write_timeout` or `read_timeout`."""
+    """The upstream took or sent nothing for the `write_timeout` or `read_timeout`, or all of the
+    `total_timeout` passed."""
 
     code, status = "upstream_timeout", 504
     title = "The application takes too long"
@@ -226,6 +227,16 @@ class UpstreamBusy(GateError):
     public = "The application behind the gate has as many visitors as it can take."
     hint = "Please try again in a moment."
     headers = (("Retry-After", "5"),)
+
+
+class UpstreamDown(GateError):
+    """Every server of the upstream is out: `max_failures` requests or checks in a row failed."""
+
+    code, status = "upstream_down", 503
+    title = UpstreamUnreachable.title
+    public = UpstreamUnreachable.public
+    hint = UpstreamUnreachable.hint
+    headers = (("Retry-After", "10"),)
 
 
 # --- Signed links: the codes of seed 004 ------------------------------------------------------

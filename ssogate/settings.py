@@ -20,8 +20,10 @@ from ssogate.api import ApiSettings
 from ssogate.config import Document, HostPattern, Network, Secret, Settings, Url, read
 from ssogate.config.load import Where
 from ssogate.crypto.seal import MIN_KEY
+from ssogate.directory.users import API_SOURCE, OPERATOR
 from ssogate.errors import ConfigurationError, Problem
 from ssogate.http.identity import DEFAULT_HEADERS
+from ssogate.http.outgoing import holds_certificates
 from ssogate.http.site import OWN, Opening, Site
 from ssogate.http.theme import Pages
 from ssogate.launch import LaunchSettings
@@ -30,6 +32,7 @@ from ssogate.login.password import PasswordSettings
 from ssogate.login.signed_link import SignedLinkSettings, link_problems
 from ssogate.login.sso_token import SsoTokenSettings
 from ssogate.policy import Policy, PolicySettings, load_policies, policy_files
+from ssogate.provider import ProviderSettings
 from ssogate.sessions import SessionSettings
 from ssogate.storage.url import database_url
 from ssogate.upstream.settings import IdentityHeaders, RouteSettings, UpstreamSettings
@@ -105,6 +108,8 @@ class GatewaySettings(Settings):
     """WHMCS's API at `/includes/api.php`. Without this key there is none."""
     launch: LaunchSettings | None = None
     """Sign people in to control panels. Without this key, to none."""
+    provider: ProviderSettings | None = None
+    """Be an OpenID Connect provider. Without this key, there is none."""
     pages: PageSettings = PageSettings()
     """The gate's own pages."""
     policy: PolicySettings = PolicySettings()
@@ -188,7 +193,12 @@ def load(path: Path = DEFAULT_FILE, *, proxying: bool = True) -> Loaded:
     settings = document.validate(GatewaySettings)
     problems = [*_checks(document, settings, base)]
     if proxying and not settings.routes:
-        problems.append(document.problem(("routes",), "there is no route: nothing is served"))
+        asked = bool(settings.trusted_proxies)
+        message = (
+            f"only questions of a proxy are answered ({OWN}auth)" if asked else "nothing is served"
+        )
+        problem = document.problem(("routes",), f"there is no route: {message}", warning=asked)
+        problems.append(problem)
     policy, found = _policy(document, settings, base)
     pages, odd = _pages(document, settings.pages, base)
     problems = sorted(chain(problems, found, odd))
@@ -233,6 +243,8 @@ def _known_groups(settings: GatewaySettings) -> frozenset[str] | None:
 def _checks(document: Document, settings: GatewaySettings, base: Path) -> Iterator[Problem]:
     yield from _site_checks(document, settings)
     yield from _login_checks(document, settings)
+    if settings.provider:
+        yield from _provider_checks(document, settings, settings.provider)
     yield from _route_checks(document, settings)
     yield from _store_checks(document, settings.store, base)
     if settings.launch:
@@ -252,7 +264,12 @@ def _store_checks(document: Document, store: StoreSettings, base: Path) -> Itera
 
 
 def _launch_checks(document: Document, launch: LaunchSettings, base: Path) -> Iterator[Problem]:
-    files = {("servers", name, "ca"): server.ca for name, server in launch.servers.items()}
+    files: dict[Where, Path | None] = {}
+    for name, server in launch.servers.items():
+        files["servers", name, "ca"] = server.ca
+        if server.ca and (base / server.ca).is_file() and not holds_certificates(base / server.ca):
+            message = f"{base / server.ca} is not a readable file of certificates in PEM"
+            yield document.problem(("launch", "servers", name, "ca"), message)
     for name, module in launch.modules.items():
         if isinstance(module, PhpSettings):
             files["modules", name, "file"] = module.file
@@ -296,6 +313,20 @@ def _login_checks(document: Document, settings: GatewaySettings) -> Iterator[Pro
     senders = [way for way in settings.login if isinstance(way, SignedLinkSettings)]
     for message, warning in link_problems(senders):
         yield document.problem(("login",), message, warning=warning)
+
+
+def _provider_checks(
+    document: Document, settings: GatewaySettings, provider: ProviderSettings
+) -> Iterator[Problem]:
+    if not settings.sealing_keys:
+        message = "signing keys are kept sealed: give `sealing_keys`"
+        yield document.problem(("provider",), message)
+    known = {name for _, what, name in _unique_fields(settings.login) if what == "name"}
+    sources = [OPERATOR, API_SOURCE, *sorted(known)]
+    for number, source in enumerate(provider.verified_emails):
+        if source not in sources:
+            message = f"no users come from {source!r}: write one of {', '.join(sources)}"
+            yield document.problem(("provider", "verified_emails", number), message)
 
 
 def _only_checks(document: Document, settings: GatewaySettings) -> Iterator[Problem]:

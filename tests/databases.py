@@ -18,7 +18,7 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import pytest
 from sqlalchemy import URL, NullPool, create_engine
@@ -201,6 +201,17 @@ class PostgreSQL(_Server):
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
         return [self._bin("postgres"), "-D", str(self.folder / "data"), *options]
+
+    def store(self, folder: Path) -> dict[str, Any]:
+        """What gateway.yaml says of an empty database as its `store`; `folder` gets the password.
+
+        `url` in it is without; `ssogate.gate.open_gate` opens it."""
+        secret = folder / "database-password"
+        secret.touch(0o600)
+        secret.write_text(PASSWORD)
+        name = self.fresh().rpartition("/")[2]
+        url = f"postgresql://{USER}@127.0.0.1:{self.port}/{name}"
+        return {"kind": "postgresql", "url": url, "password": {"file": str(secret)}}
 
     def _bin(self, name: str) -> str:
         # Debian keeps them off PATH, a folder for each version.

@@ -47,6 +47,8 @@ BOX = """
     3. Open My services, and Boathouse panel: the button signs you in over there.
     4. Come in by a signed link: Continue with Members' House, click John, Continue.
        Open Staff as John: the gate says why not.
+    5. As ann, open My account, Application credentials, New application. Whatever
+       speaks OpenID Connect can sign people in here: try one of examples/relying-parties.
 
   In another terminal: .venv/bin/ssogate account list (or: user, service, server; --help).
   What the servers say: {logs}/demo-*.log.   Stop: Ctrl-C.

@@ -10,6 +10,7 @@ from typing import Any
 
 from ssogate.api.answers import moment
 from ssogate.api.call import LONGEST_PAGE, Answer, Call, Function, Parameters, Refused
+from ssogate.directory.client_rules import Offer
 from ssogate.directory.clients import CLIENTS, Random, add_client, reset_client_secret
 from ssogate.directory.destinations import BASE_SCOPE
 from ssogate.model import Client, GrantType
@@ -28,6 +29,7 @@ _SORTED_BY = {
 @dataclass(frozen=True, slots=True)
 class Credentials:
     store: Store
+    offer: Offer
     random: Random = field(repr=False)
 
     def functions(self) -> Mapping[str, Function]:
@@ -43,7 +45,7 @@ class Credentials:
         if "granttype" not in asked:
             raise Refused("A valid grant type is required.")
         blank = Client(0, "", "", _grant(asked), "", None, frozenset(), "", "", (), 0, 0)
-        drawn = replace(blank, **_given(call))
+        drawn = self.offer.checked(replace(blank, **_given(call)))
         added, secret = add_client(self.store, drawn, random=self.random, by=call.by, now=call.now)
         return {
             "credentialId": added.number,
@@ -72,9 +74,11 @@ class Credentials:
             given = _given(call)
             if asked.text("granttype"):
                 given["grant"] = _grant(asked)
-            CLIENTS.change(
-                self.store, number, lambda old: replace(old, **given), by=call.by, now=call.now
-            )
+
+            def changed(old: Client) -> Client:
+                return self.offer.checked(replace(old, **given), old)
+
+            CLIENTS.change(self.store, number, changed, by=call.by, now=call.now)
             if asked.flag("resetsecret"):
                 _, answer["newClientSecret"] = reset_client_secret(
                     self.store, number, random=self.random, by=call.by, now=call.now

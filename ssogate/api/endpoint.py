@@ -20,6 +20,7 @@ from ssogate.api.settings import ApiSettings
 from ssogate.api.tokens import CheckPassword, Tokens
 from ssogate.api.users import Users
 from ssogate.directory import By, note
+from ssogate.directory.client_rules import Offer
 from ssogate.directory.clients import Random
 from ssogate.directory.destinations import Destinations
 from ssogate.errors import AccountNotFound, Conflict, DatabaseError, GateError, StoreFailure
@@ -71,7 +72,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}(\[[0-9]{0,3}\])?")
 
 class Api:
     """The endpoint. `random` gives so many random bytes, `new_token` a token of 40 hex digits;
-    `check_password` is None where nobody has a password here."""
+    `check_password` is None where nobody has a password here; `offer` is what OAuth clients may
+    have."""
 
     def __init__(
         self,
@@ -85,12 +87,13 @@ class Api:
         random: Random,
         check_password: CheckPassword | None,
         passwords: NewPasswords,
+        offer: Offer | None = None,
     ) -> None:
         self._store, self._clock = store, clock
         self._access = Access(store, networks(settings.networks), settings.access_key)
         groups = (
             Tokens(store, destinations, origin, new_token, check_password),
-            Credentials(store, random),
+            Credentials(store, offer or Offer(), random),
             Clients(store, passwords),
             Users(store, passwords),
             Records(store),

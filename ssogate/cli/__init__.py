@@ -21,11 +21,11 @@ from ssogate.cli.launch import launch
 from ssogate.cli.link import link
 from ssogate.cli.reference import command as reference
 from ssogate.cli.schema import schema
-from ssogate.cli.sealing import keys
 from ssogate.cli.serve import serve
 from ssogate.cli.servers import server
 from ssogate.cli.services import service
 from ssogate.cli.sessions import session
+from ssogate.cli.signing import keys
 from ssogate.cli.users import user
 
 __all__ = ["main"]

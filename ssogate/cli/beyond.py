@@ -54,7 +54,7 @@ def _leading(route: Route, path: str, headers: tuple[tuple[str, str], ...]) -> B
     if isinstance(route.to, Redirect):
         url = route.to.location(path)
         return Beyond(f"{where} redirects to {url} ({route.to.status})", "", url)
-    place = f"{where} leads to {route.to.name} ({route.to.origin}), which is asked for {path}"
+    place = f"{where} leads to {route.to}, which is asked for {path}"
     return Beyond(place, route.to.name, path, headers)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 from gunicorn.config import Config
 
-from ssogate.app import legacy_sources
 from ssogate.cli.console import (
     MISTAKE,
     config_option,
@@ -21,10 +20,13 @@ from ssogate.cli.console import (
 from ssogate.cli.server_settings import server_file, server_settings
 from ssogate.config import read
 from ssogate.errors import ConfigurationError, Problem
+from ssogate.gate import legacy_sources
+from ssogate.lane import judge
 from ssogate.login.password.method import PASSWORD
 from ssogate.policy import policy_files
 from ssogate.policy.settings import PolicyFile
 from ssogate.settings import Loaded, load
+from ssogate.upstream.settings import UpstreamSettings
 from ssogate.worker.safe import problems as server_problems
 
 
@@ -77,6 +79,10 @@ def _sources(loaded: Loaded) -> Iterator[Problem]:
         source.close()
 
 
+def _places(upstream: UpstreamSettings) -> str:
+    return ", ".join(map(str, upstream.origins))
+
+
 def _summary(loaded: Loaded) -> dict[str, str]:
     settings = loaded.settings
     files = policy_files(loaded.base, settings.policy.files)
@@ -85,7 +91,9 @@ def _summary(loaded: Loaded) -> dict[str, str]:
     return {
         "site": settings.public_url.origin,
         "ways in": ", ".join(ways) or "none: nobody can sign in",
-        "upstreams": ", ".join(f"{name} ({it.url})" for name, it in settings.upstreams.items()),
+        "upstreams": ", ".join(
+            f"{name} ({_places(it)})" for name, it in settings.upstreams.items()
+        ),
         "routes": str(len(settings.routes)),
         "rules": f"{len(loaded.policy.rules)} in {counted(len(files), 'file')}",
         "tests": f"{tests} passed",
@@ -101,4 +109,7 @@ def _store(loaded: Loaded) -> str:
 def _server(cfg: Config, file: Path | None) -> dict[str, str]:
     where = file or "our own settings, for want of a gunicorn.conf.py"
     addresses = ", ".join(cfg.settings["bind"].get())
-    return {"server": f"{where}: {counted(cfg.workers, 'worker')}, on {addresses}"}
+    return {
+        "server": f"{where}: {counted(cfg.workers, 'worker')}, on {addresses}",
+        "fast lane": "not compiled" if judge.__file__.endswith(".py") else "compiled",
+    }

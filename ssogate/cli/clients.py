@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import TypeAdapter, ValidationError
 
-from ssogate.cli import services
+from ssogate.cli.client_options import client_options, named_fields, several
 from ssogate.cli.console import changing, config_option, json_option, opened, say
 from ssogate.cli.records import (
     confirmed,
     find,
     given,
-    id_option,
     say_record,
     say_records,
-    word_option,
     yes_option,
 )
 from ssogate.cli.secret import say_secret
+from ssogate.config import Duration
 from ssogate.directory.clients import CLIENTS, add_client
 from ssogate.directory.clients import reset_client_secret as reset
-from ssogate.model import Client, GrantType
+from ssogate.gate import Gate, client_offer
+from ssogate.model import Client, ClientAuthentication, GrantType
+from ssogate.provider.addresses import DISCOVERY
 from ssogate.storage import Store
+
+GRANTS = {
+    "authorization_code": GrantType.AUTHORIZATION_CODE,
+    "device_code": GrantType.DEVICE_CODE,
+    "client_credentials": GrantType.CLIENT_CREDENTIALS,
+    "single_sign_on": GrantType.SINGLE_SIGN_ON,
+}
+
+_OF_PEOPLE = (GrantType.AUTHORIZATION_CODE, GrantType.DEVICE_CODE)
+_FOR_PEOPLE = frozenset({"openid", "profile", "email"})
 
 COLUMNS = {
     "NUMBER": "number",
@@ -45,38 +55,22 @@ def found(store: Store, text: str) -> Client:
     return store.clients.named(text) or find(CLIENTS, store, text)
 
 
-def _client_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    options = (
-        click.option("--name", help="What people read of it."),
-        click.option("--service", help="The service that a single_sign_on client is for."),
-        click.option("--scope", metavar="'A B'", help="What it may ask for, at most."),
-        click.option("--description", help="What it is for."),
-        click.option("--logo-uri", help="A picture: a URL, or a path of this site."),
-        click.option("--redirect-uri", "redirect_uris", multiple=True, help="Where codes go."),
-        id_option,
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def _named(
-    store: Store,
-    *,
-    service: str | None,
-    scope: str | None,
-    redirect_uris: tuple[str, ...],
-    **texts: str | None,
-) -> dict[str, Any]:
-    """Give a client's fields that the options name."""
-    named: dict[str, Any] = {name: text for name, text in texts.items() if text is not None}
-    if service is not None:
-        named["service"] = services.found(store, service).number
-    if scope is not None:
-        named["scopes"] = frozenset(scope.split())
-    if redirect_uris:
-        named["redirect_uris"] = redirect_uris
-    return named
+def _say_created(gate: Gate, client: Client, secret: str) -> None:
+    """Print what a person needs who sets the other program up."""
+    say(f"created {CLIENTS.name(client)}")
+    if secret:
+        say_secret(client.identifier, secret)
+    else:
+        say(f"  identifier  {client.identifier}")
+    settings = gate.loaded.settings
+    if client.grant is GrantType.SINGLE_SIGN_ON:
+        return
+    if settings.provider is None:
+        click.echo("note: gateway.yaml has no `provider`, so nobody can use it yet", err=True)
+        return
+    origin = settings.public_url.origin
+    say(f"  issuer      {settings.provider.issuer or origin}")
+    say(f"  discovery   {origin}{DISCOVERY[1]}")
 
 
 @click.group()
@@ -87,43 +81,54 @@ def client() -> None:
 
     \b
     Examples:
-      ssogate client create single_sign_on --service 4 --scope clientarea:product_details
-      ssogate client create authorization_code --name Wiki --scope 'openid email' \\
+      ssogate client create authorization_code --name Wiki \\
           --redirect-uri https://wiki.example/callback
+      ssogate client create authorization_code --name App --public --native \\
+          --redirect-uri http://127.0.0.1/callback
+      ssogate client create client_credentials --name Backup --scope files:read \\
+          --resource https://files.example/
+      ssogate client create single_sign_on --service 4 --scope clientarea:product_details
     """
 
 
 @client.command()
-@click.argument("grant", type=click.Choice([grant.value for grant in GrantType]))
-@_client_options
+@click.argument("grant", type=click.Choice([*GRANTS]))
+@client_options
 @config_option
 def create(grant: str, config: Path, **values: Any) -> None:
     """Create a client, which asks for tokens by GRANT. The secret is shown once.
 
+    Without --scope, one for people (authorization_code, device_code) may ask for
+    'openid profile email'.
+
     \b
     Example:
-      ssogate client create single_sign_on --service 4 --scope clientarea:product_details
+      ssogate client create authorization_code --name Wiki \\
+          --redirect-uri https://wiki.example/callback --group staff
     """
-    blank = Client(0, "", "", GrantType(grant), "", None, frozenset(), "", "", (), 0, 0)
+    asks_by = GRANTS[grant]
+    scopes = _FOR_PEOPLE if asks_by in _OF_PEOPLE else frozenset[str]()
+    blank = Client(0, "", "", asks_by, "", None, scopes, "", "", (), 0, 0)
     with changing(config) as (gate, by, now):
-        drawn = replace(blank, **_named(gate.store, **values))
+        drawn = client_offer(gate.loaded).checked(
+            replace(blank, **named_fields(gate.store, **values))
+        )
         added, secret = add_client(gate.store, drawn, random=secrets.token_bytes, by=by, now=now)
-    say(f"created {CLIENTS.name(added)}")
-    say_secret(added.identifier, secret)
+        _say_created(gate, added, secret)
 
 
 @client.command(name="list")
-@word_option("--grant", GrantType, help="Only those with this grant.")
+@click.option("--grant", type=click.Choice([*GRANTS]), help="Only those with this grant.")
 @json_option
 @config_option
-def list_clients(grant: GrantType | None, as_json: bool, config: Path) -> None:
+def list_clients(grant: str | None, as_json: bool, config: Path) -> None:
     """List clients, without their secrets.
 
     \b
     Example:
       ssogate client list --grant single_sign_on
     """
-    where = {"grant": grant} if grant else {}
+    where = {"grant": GRANTS[grant]} if grant else {}
     with opened(config) as gate:
         say_records(gate.store.clients.listed(**where), COLUMNS, as_json=as_json)
 
@@ -145,38 +150,81 @@ def show(client: str, as_json: bool, config: Path) -> None:
 
 @client.command()
 @click.argument("client")
-@_client_options
+@client_options
+@several("--add-redirect-uri", "added", "One more redirect URI.")
+@several("--remove-redirect-uri", "removed", "A redirect URI that is one no more.")
 @config_option
-def update(client: str, config: Path, **values: Any) -> None:
-    """Change a client. Scopes and redirect URIs take the place of all that were.
+def update(
+    client: str, config: Path, added: tuple[str, ...], removed: tuple[str, ...], **values: Any
+) -> None:
+    """Change a client. What may be given several times takes the place of all that were, but for
+    redirect URIs that are added or removed; an empty text takes all away.
 
     \b
-    Example:
-      ssogate client update 1 --redirect-uri https://wiki.example/callback
+    Examples:
+      ssogate client update 1 --add-redirect-uri https://wiki.example/callback
+      ssogate client update 1 --group staff --no-trusted
     """
     with changing(config) as (gate, by, now):
-        new = given(**_named(gate.store, **values))
+        named = named_fields(gate.store, **values)
+        if not (added or removed):
+            named = given(**named)
+        offer = client_offer(gate.loaded)
+
+        def changed(old: Client) -> Client:
+            new = replace(old, **named)
+            return offer.checked(replace(new, redirect_uris=_edited(new, added, removed)), old)
+
         number = found(gate.store, client).number
-        changed = CLIENTS.change(gate.store, number, partial(replace, **new), by=by, now=now)
-    say(f"changed {CLIENTS.name(changed)}")
+        after = CLIENTS.change(gate.store, number, changed, by=by, now=now)
+    say(f"changed {CLIENTS.name(after)}")
+    if after.authentication is ClientAuthentication.SECRET and not after.secret_digest:
+        click.echo("note: it has no secret; `ssogate client reset-secret` gives it one", err=True)
+
+
+def _edited(client: Client, added: tuple[str, ...], removed: tuple[str, ...]) -> tuple[str, ...]:
+    """Give a client's redirect URIs with some more and some less."""
+    uris = client.redirect_uris
+    for uri in removed:
+        if uri not in uris:
+            raise ValueError(f"{CLIENTS.name(client)} has no redirect URI {uri}")
+    return (*(uri for uri in uris if uri not in removed), *added)
 
 
 @client.command()
 @click.argument("client")
+@click.option(
+    "--overlap", default="0s", show_default=True, help="How long the old secret still holds: 24h."
+)
 @yes_option
 @config_option
-def reset_secret(client: str, yes: bool, config: Path) -> None:
-    """Give a client another secret, which is shown once. The old one is dead at once.
+def reset_secret(client: str, overlap: str, yes: bool, config: Path) -> None:
+    """Give a client another secret, which is shown once. The old one is dead at once, or after
+    --overlap, 30d at most.
 
     \b
-    Example:
+    Examples:
       ssogate client reset-secret 1
+      ssogate client reset-secret 1 --overlap 24h
     """
+    seconds = _seconds(overlap)
     with changing(config) as (gate, by, now):
         known = found(gate.store, client)
-        confirmed(f"End the secret of {CLIENTS.name(known)}?", yes=yes)
-        _, secret = reset(gate.store, known.number, random=secrets.token_bytes, by=by, now=now)
+        end = f"in {overlap}" if seconds else "now"
+        confirmed(f"End the secret of {CLIENTS.name(known)} {end}?", yes=yes)
+        _, secret = reset(
+            gate.store, known.number, overlap=seconds, random=secrets.token_bytes, by=by, now=now
+        )
     say_secret(known.identifier, secret)
+
+
+def _seconds(text: str) -> int:
+    try:
+        return round(TypeAdapter[float](Duration).validate_python(text))
+    except ValidationError:
+        raise click.BadParameter(
+            "write a number with a unit, such as 90m, 24h or 7d", param_hint="--overlap"
+        ) from None
 
 
 @client.command()

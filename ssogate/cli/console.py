@@ -21,7 +21,6 @@ from typing import Any, NoReturn
 
 import click
 
-from ssogate.app import Gate, open_gate
 from ssogate.directory import By
 from ssogate.errors import (
     AccountNotFound,
@@ -30,6 +29,7 @@ from ssogate.errors import (
     Problem,
     StoreFailure,
 )
+from ssogate.gate import Gate, open_gate
 from ssogate.model import User
 from ssogate.names import canonical_name
 from ssogate.settings import CONFIG_VARIABLE, DEFAULT_FILE, load

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from ssogate.app import Gate
 from ssogate.cli.console import say
 from ssogate.directory import admit
 from ssogate.errors import GateError
+from ssogate.gate import Gate
 from ssogate.http.redirects import url_host
 from ssogate.http.site import host_matches
 from ssogate.login.signed_link import SignedLinkSettings, diagnose

@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 
 from ssogate import policy
-from ssogate.app import Gate, doors
 from ssogate.cli.beyond import beyond
 from ssogate.cli.console import (
     Mistake,
@@ -25,7 +24,9 @@ from ssogate.cli.console import (
     say_json,
     split_groups,
 )
+from ssogate.doors import doors
 from ssogate.errors import GateError
+from ssogate.gate import Gate
 from ssogate.http.environ import parse_address
 from ssogate.http.site import OWN
 from ssogate.model import Address, Identity, Outcome

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from ssogate.app import open_launch
 from ssogate.cli import servers, services
 from ssogate.cli.console import (
     Mistake,
@@ -23,6 +22,7 @@ from ssogate.cli.console import (
 )
 from ssogate.directory.activity import By
 from ssogate.errors import ActionFailed, GateError
+from ssogate.gate import open_launch
 from ssogate.launch.masking import ModuleCall
 
 

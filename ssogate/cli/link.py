@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from ssogate.app import Gate
 from ssogate.cli.console import Mistake, answer, config_option, opened, printable
 from ssogate.cli.debug_link import debug
+from ssogate.gate import Gate
 from ssogate.login.signed_link import SignedLinkSettings, diagnose, make_query, sign
 from ssogate.login.signed_link.diagnose import MAX_URL, path_of
 from ssogate.login.signed_link.link import REQUIRED

@@ -13,15 +13,16 @@ from typing import Any
 import click
 
 from ssogate import errors
-from ssogate.app import HEALTH, health
 from ssogate.cli.keys import Section, sections
 from ssogate.config import Settings
+from ssogate.doors import HEALTH, health
 from ssogate.errors import GateError
 from ssogate.http import environ as env
 from ssogate.http.identity import DEFAULT_HEADERS
 from ssogate.login.chooser import SIGN_IN, SIGNED_OUT
 from ssogate.login.password.method import PASSWORD
 from ssogate.login.second_factor import SECOND_FACTOR
+from ssogate.middleware.auth_request import AUTH
 from ssogate.middleware.guard import Guard
 from ssogate.model import Decision, Identity, Outcome, Session, SessionRecord, Target
 from ssogate.policy.settings import PolicyFile
@@ -193,6 +194,7 @@ _ADDRESSES = {
     f"`{path}`": meaning
     for path, meaning in (
         (HEALTH, _said(health)),
+        (AUTH, "Tells a trusted proxy whether it may serve a visitor (nginx's `auth_request`)."),
         (SIGN_IN, "The page of all ways in; `return_to` is the path to come back to."),
         (PASSWORD, "Takes the form with user name and password (POST)."),
         (SECOND_FACTOR, "Asks for the code of whoever has given the first factor."),

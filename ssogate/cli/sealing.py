@@ -1,4 +1,4 @@
-"""`ssogate keys`: the keys that second factors and credentials are sealed with."""
+"""`ssogate keys`: the keys that second factors, credentials and signing keys are sealed with."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from ssogate.directory.sealing import census, reseal
 
 @click.group()
 def keys() -> None:
-    """Look after the sealing keys: what they seal, and the change to a new one.
+    """Look after the sealing keys: what they seal, and the change to a new one; and after the keys
+    that sign the provider's tokens.
 
-    To change the key: put a new one first in `sealing_keys`, restart the gate, seal everything
-    with it, then take the old one away.
+    To change the sealing key: put a new one first in `sealing_keys`, restart the gate, seal
+    everything with it, then take the old one away.
 
     \b
     Examples:

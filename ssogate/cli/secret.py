@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import click
 
-from ssogate.app import Gate
 from ssogate.cli.console import Mistake, say
 from ssogate.crypto import Sealer
+from ssogate.gate import Gate
 
 MOST = 16_384  # bytes; an access hash of WHM has about 1000
 

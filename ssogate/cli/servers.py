@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-from ssogate.app import Gate
 from ssogate.cli.console import (
     changing,
     config_option,
@@ -33,6 +32,7 @@ from ssogate.cli.secret import ask_secret, read_secret, sealer_of, secret_option
 from ssogate.directory import SERVERS, By, may_open_server
 from ssogate.directory.administrators import empty_role_groups
 from ssogate.directory.servers import set_server_secrets
+from ssogate.gate import Gate
 from ssogate.model import Access, Server
 from ssogate.storage import Store
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import click
 
-from ssogate.app import Gate
 from ssogate.cli.console import (
     Mistake,
     answer,
@@ -26,6 +25,7 @@ from ssogate.cli.console import (
     say_table,
 )
 from ssogate.directory.activity import note
+from ssogate.gate import Gate
 from ssogate.model import Identity, SessionRecord
 
 SHOWN = 12  # hex digits of a key: two sessions share them once in 2**48

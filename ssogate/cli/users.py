@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from ssogate.app import Gate
 from ssogate.cli.console import (
     changing,
     config_option,
@@ -27,10 +26,12 @@ from ssogate.cli.secret import ask_secret, read_secret, secret_options
 from ssogate.directory import add_user, change_user, set_password
 from ssogate.directory.users import (
     MINIMUM_LENGTH,
+    OPERATOR,
     clear_password,
     delete_user,
     drop_second_factor,
 )
+from ssogate.gate import Gate
 from ssogate.model import User
 
 
@@ -262,7 +263,7 @@ def delete(name: str, yes: bool, config: Path) -> None:
 def _row(known: User) -> tuple[str, str, str, str, str, str]:
     who = known.identity
     state = "inactive" if not known.active else "closed" if known.closed else "active"
-    return who.username, who.name, who.email, _joined(known), state, known.source or "operator"
+    return who.username, who.name, who.email, _joined(known), state, known.source or OPERATOR
 
 
 def _facts(known: User) -> dict[str, object]:

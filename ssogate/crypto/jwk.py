@@ -12,6 +12,7 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, cast, get_args
 
 from cryptography.hazmat.primitives.asymmetric.ec import (
@@ -45,12 +46,19 @@ MAX_TOKEN = 16_384  # characters; ours have a few hundred, a person in many grou
 LEEWAY = 60  # seconds that two clocks may differ by (RFC 8725 leaves it to us; OpenID: minutes)
 
 _RSA_BITS = 2048  # NIST SP 800-57: enough until 2030, and three times as fast as 3072
-_RSA_RANGE = range(2048, 8193)  # above, one verification of a stranger's key costs milliseconds
+# Above, one verification of a stranger's key costs milliseconds.
+_RSA_RANGE = range(2048, 8193)
+_RSA_E = 2**32
 
 _Private = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 _Public = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
 
 _SHAPE = re.compile(r"[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+")
+_DRAW: Mapping[Algorithm, Callable[[], _Private]] = {
+    "RS256": partial(generate_rsa, 65537, _RSA_BITS),
+    "ES256": partial(generate_ec, SECP256R1()),
+    "EdDSA": Ed25519PrivateKey.generate,
+}
 _READERS: Mapping[str, Callable[[dict[str, Any]], object]] = {
     "RSA": RSAAlgorithm.from_jwk,
     "EC": ECAlgorithm.from_jwk,
@@ -93,9 +101,6 @@ class SigningKey:
     def alg(self) -> Algorithm:
         return self.public.alg
 
-    def public_jwk(self) -> dict[str, str]:
-        return self.public.jwk()
-
     def sign(self, claims: Mapping[str, object], *, typ: str) -> str:
         """Give a token in the compact form. `typ` says what it is for (RFC 8725, section 3.11)."""
         payload = json.dumps(claims, separators=(",", ":"), allow_nan=False).encode()
@@ -103,14 +108,13 @@ class SigningKey:
 
 
 def generate(alg: Algorithm) -> SigningKey:
-    """Make a key by the operating system's randomness. RS256 takes a tenth of a second."""
-    match alg:
-        case "RS256":
-            return _signing(generate_rsa(65537, _RSA_BITS))
-        case "ES256":
-            return _signing(generate_ec(SECP256R1()))
-        case _:
-            return _signing(Ed25519PrivateKey.generate())
+    """Make a key by the operating system's randomness. RS256 takes a tenth of a second.
+
+    Its `kid` does not start with a hyphen: who types it as a command's argument means no option.
+    """
+    while (drawn := _signing(_DRAW[alg]())).kid.startswith("-"):
+        pass
+    return drawn
 
 
 def load(pem: str) -> SigningKey:
@@ -180,18 +184,36 @@ def verify(
     one is that of a token without. `expired_for` are the seconds since its end for which it counts
     nevertheless: an id_token_hint is a hint, not a key. Raises `BadToken`.
     """
-    key = _chosen_key(token, keys, types)
-    try:
-        signed = _JWS.decode_complete(token, cast(Any, key.key), algorithms=[key.alg])
-        claims = json_object(signed["payload"])
-    except (PyJWTError, ValueError) as error:
-        raise BadToken(f"not genuine, or no claims: {type(error).__name__}") from None
+    claims = _signed_claims(token, _chosen_key(token, keys, types))
     _judge_parties(claims, issuer, audience)
     _judge_times(claims, now, leeway, expired_for)
     return claims
 
 
-def _chosen_key(token: str, keys: Iterable[PublicKey], types: frozenset[str]) -> PublicKey:
+def self_signed(token: str, *, typ: str) -> tuple[PublicKey, Mapping[str, Any]]:
+    """Give the key in a token's own header and the claims that it signed: whoever made the token
+    has that key, and nothing else is proven. Raises `BadToken`."""
+    header = _header(token, frozenset({typ}))
+    jwk = header.get("jwk")
+    try:
+        key = public_key(jwk if isinstance(jwk, dict) else {})
+    except ValueError as error:
+        raise BadToken(f"its key: {error}") from None
+    if header.get("alg") != key.alg:
+        raise BadToken("another algorithm than the key's")
+    return key, _signed_claims(token, key)
+
+
+def _signed_claims(token: str, key: PublicKey) -> dict[str, Any]:
+    try:
+        signed = _JWS.decode_complete(token, cast(Any, key.key), algorithms=[key.alg])
+        return json_object(signed["payload"])
+    except (PyJWTError, ValueError) as error:
+        raise BadToken(f"not genuine, or no claims: {type(error).__name__}") from None
+
+
+def _header(token: str, types: frozenset[str]) -> Mapping[str, Any]:
+    """Read what says how to judge a token; nothing of it is to be believed."""
     if len(token) > MAX_TOKEN or not _SHAPE.fullmatch(token):
         raise BadToken("not three parts in base64url, or too long")
     encoded = token.partition(".")[0]
@@ -203,6 +225,11 @@ def _chosen_key(token: str, keys: Iterable[PublicKey], types: frozenset[str]) ->
         raise BadToken("an extension that is not understood here")  # RFC 7515, section 4.1.11
     if _media_type(header.get("typ", "")) not in {kind.lower() for kind in types}:
         raise BadToken("a token for another purpose")
+    return header
+
+
+def _chosen_key(token: str, keys: Iterable[PublicKey], types: frozenset[str]) -> PublicKey:
+    header = _header(token, types)
     for key in keys:
         if (key.kid, key.alg) == (header.get("kid"), header.get("alg")):
             return key
@@ -248,7 +275,7 @@ def _signing(key: _Private) -> SigningKey:
 def _algorithm(key: object) -> Algorithm:
     """Give the one algorithm of a key. Raises ValueError for a key that is not to be used."""
     match key:
-        case RSAPublicKey() if key.key_size in _RSA_RANGE:
+        case RSAPublicKey() if key.key_size in _RSA_RANGE and key.public_numbers().e < _RSA_E:
             return "RS256"
         case EllipticCurvePublicKey() if isinstance(key.curve, SECP256R1):
             return "ES256"

@@ -12,6 +12,7 @@ from enum import Enum
 
 from argon2 import PasswordHasher
 
+from ssogate.crypto.cpus import on_any_cpu
 from ssogate.crypto.schemes import recognise
 
 MAX_PASSWORD = 1024  # bytes of UTF-8; a long passphrase has 100, and slow hashes take any length
@@ -45,7 +46,8 @@ def hash_password(password: str) -> str:
     """
     if not _possible(password):
         raise ValueError(f"a password has from 1 to {MAX_PASSWORD} bytes of UTF-8, none of them 0")
-    return _HASHER.hash(_prepared(password))
+    with on_any_cpu():
+        return _HASHER.hash(_prepared(password))
 
 
 def verify_password(password: str, stored: str) -> Verdict:
@@ -63,7 +65,8 @@ def verify_password(password: str, stored: str) -> Verdict:
         return Verdict.WRONG
     text = _prepared(password) if stored.startswith(_OURS) else password
     try:
-        good = scheme.verifies(text.encode(), stored)
+        with on_any_cpu():
+            good = scheme.verifies(text.encode(), stored)
     except ValueError:  # a hash that keeps to the grammar, and is odd nevertheless
         good = False
     if not good:

@@ -70,6 +70,11 @@ class Sealer:
         return sealed.startswith(self._newest)
 
 
+def derived_secret(key: bytes, purpose: str) -> bytes:
+    """Give 256 bits that only who has the sealing key can reckon, for one purpose."""
+    return _derived(key, purpose.encode(), 32)
+
+
 def _derived(key: bytes, purpose: bytes, length: int) -> bytes:
     return HKDF(SHA256(), length, salt=None, info=b"ssogate " + purpose).derive(key)
 

@@ -12,15 +12,21 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from itertools import chain
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from ssogate.model import Activity
+from ssogate.http import environ as env
+from ssogate.model import Activity, Client, Visitor
 from ssogate.storage import Store
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Request
 
 START = "0" * 64
 """What stands in for the digest of the line before the first."""
 
 MAX_TEXT = 2000  # characters: what strangers had a part in must not fill the disk
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 D = TypeVar("D")
 
@@ -31,6 +37,16 @@ class By:
 
     actor: str
     client: str = ""
+
+
+def by_visitor(visitor: Visitor, request: Request) -> By:
+    """Give the person who has sent a request, and from which address."""
+    return By(f"user:{visitor.user.identity.canonical}", env.address(request.environ))
+
+
+def by_client(client: Client, request: Request) -> By:
+    """Give the client that has sent a request, and from which address."""
+    return By(f"client:{client.identifier}", env.address(request.environ))
 
 
 def note(store: Store, by: By, action: str, text: str, now: int) -> Activity:
@@ -49,7 +65,7 @@ def note(store: Store, by: By, action: str, text: str, now: int) -> Activity:
 def digest(previous: str, line: Activity) -> str:
     """Give the digest that `line` must have if `previous` is that of the line before."""
     told = [line.number, line.at, line.actor, line.client, line.action, line.text]
-    text = previous + json.dumps(told, separators=(",", ":"))
+    text = previous + _ENCODER.encode(told)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
@@ -114,5 +130,9 @@ def _fault(previous: str, number: int, rest: Iterator[Activity]) -> str:
 
 def _line(text: str) -> str:
     """Give one line of text that can be stored anywhere and cannot pass for several."""
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    shown = (
+        text
+        if text.isprintable()
+        else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    )
     return shown if len(shown) <= MAX_TEXT else f"{shown[:MAX_TEXT]}…"

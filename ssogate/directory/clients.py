@@ -8,31 +8,25 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 from ssogate.config.net import network
 from ssogate.crypto.random_secrets import digest
 from ssogate.directory import fields
 from ssogate.directory.activity import By
-from ssogate.directory.destinations import BASE_SCOPE, CUSTOM_REDIRECT, SCOPES
+from ssogate.directory.client_rules import checked_client
+from ssogate.directory.destinations import SCOPES
 from ssogate.directory.records import Kind
 from ssogate.errors import Conflict
-from ssogate.http.redirects import url_host
-from ssogate.model import AccountStatus, ApiCredential, ApiRole, Client, GrantType
-from ssogate.oauth.redirect_uri import is_redirect_uri
+from ssogate.model import ApiCredential, ApiRole, Client, ClientAuthentication
 from ssogate.storage import Store
 
-MAX_REDIRECT_URIS = 20  # of one client
+MAX_OVERLAP = 30 * 86_400  # seconds for which two secrets of one client hold
 
 Random = Callable[[int], bytes]
 """Gives so many random bytes."""
 
-# A single_sign_on client belongs to one service, so no path of its own choosing is for it.
-_SCOPES = {
-    GrantType.SINGLE_SIGN_ON: frozenset(SCOPES) - {CUSTOM_REDIRECT},
-    GrantType.AUTHORIZATION_CODE: frozenset({"openid", "profile", "email"}),
-}
 _ACTION = re.compile(r"[a-z0-9]{1,64}")
 
 
@@ -61,70 +55,6 @@ def _checked_credential(store: Store, credential: ApiCredential, now: int) -> Ap
     )
 
 
-def _checked_client(store: Store, client: Client, now: int) -> Client:
-    name = fields.text("name", client.name)
-    account = None
-    if client.grant is GrantType.SINGLE_SIGN_ON:
-        account = _account(store, client)
-    elif not name:
-        raise ValueError("A name for the Client Credential is required.")
-    return replace(
-        client,
-        name=name,
-        service=client.service if client.grant is GrantType.SINGLE_SIGN_ON else None,
-        scopes=_scopes(client),
-        description=fields.text("description", client.description),
-        logo_uri=_logo(client.logo_uri),
-        redirect_uris=_redirect_uris(client.redirect_uris),
-        created_at=client.created_at or now,
-        updated_at=now,
-        account=account,
-    )
-
-
-def _account(store: Store, client: Client) -> int | None:
-    """Give the account that a client speaks for: what it has, it keeps with its service."""
-    if client.service is None:
-        raise ValueError("A service ID is required for the single sign-on grant type.")
-    old, service = store.clients.get(client.number), store.services.get(client.service)
-    if service is None:
-        raise ValueError("A valid Service ID is required.")
-    if old and old.service == client.service:
-        return old.account
-    account = store.accounts.get(service.account)
-    if account is None or account.status is AccountStatus.CLOSED:
-        raise ValueError("Service ID not associated with valid Client.")
-    return account.number
-
-
-def _scopes(client: Client) -> frozenset[str]:
-    if not client.scopes:
-        raise ValueError("At least one valid scope is required.")
-    for scope in sorted(client.scopes - _SCOPES[client.grant]):
-        raise ValueError(f'The requested scope "{scope[:80]}" is invalid.')
-    implied = {BASE_SCOPE} if client.grant is GrantType.SINGLE_SIGN_ON else set()
-    return client.scopes | implied
-
-
-def _logo(uri: str) -> str:
-    """A picture's URL, or its path on the site."""
-    plain = fields.exact("logo URI", uri)
-    path = not re.search(r"[:\\]|^//", plain)
-    if not (path or url_host(plain)):
-        raise ValueError("logo URI: is neither a URL nor a path")
-    return plain
-
-
-def _redirect_uris(uris: Iterable[str]) -> tuple[str, ...]:
-    found = tuple(dict.fromkeys(uris))
-    if len(found) > MAX_REDIRECT_URIS:
-        raise ValueError(f"redirect URIs: a client has {MAX_REDIRECT_URIS} at most")
-    for uri in found:
-        if not is_redirect_uri(uri):
-            raise ValueError(f"redirect URIs: {uri[:80]!a} is no absolute URI without a fragment")
-    return found
-
-
 def _verb(old: ApiCredential | Client, new: ApiCredential | Client) -> str:
     return "changed" if old.secret_digest == new.secret_digest else "secret-reset"
 
@@ -146,7 +76,7 @@ CLIENTS: Kind[Client] = Kind(
     noun="client",
     table=lambda store: store.clients,
     called=lambda client: client.identifier,
-    checked=_checked_client,
+    checked=checked_client,
     verb=_verb,
 )
 
@@ -185,23 +115,36 @@ def reset_api_secret(
 def add_client(
     store: Store, drawn: Client, *, random: Random, by: By, now: int
 ) -> tuple[Client, str]:
-    """Store a new client; give it and its secret. What `drawn` names as its identifier and digest
-    does not count. Raises `ValueError`, `Conflict`."""
-    secret = _client_secret(random)
+    """Store a new client; give it and its secret, which is empty for one that proves itself in
+    another way. What `drawn` names as its identifier and digest does not count. Raises
+    `ValueError`, `Conflict`."""
+    by_secret = drawn.authentication is ClientAuthentication.SECRET
+    secret = _client_secret(random) if by_secret else ""
     identifier = f"{_slug(store, drawn)}.{random(16).hex()}"
     drawn = replace(drawn, identifier=identifier, secret_digest=digest(secret))
     return CLIENTS.add(store, drawn, by=by, now=now), secret
 
 
 def reset_client_secret(
-    store: Store, number: int, *, random: Random, by: By, now: int
+    store: Store, number: int, *, overlap: int = 0, random: Random, by: By, now: int
 ) -> tuple[Client, str]:
-    """Give a client another secret: the old one is dead at once. Raises `Conflict`."""
+    """Give a client another secret. The old one is dead at once, or after `overlap` (seconds); the
+    one before that is dead in any case. Raises `ValueError`, `Conflict`."""
+    if not 0 <= overlap <= MAX_OVERLAP:
+        raise ValueError(f"overlap: is from 0 to {MAX_OVERLAP // 86_400} days")
     secret = _client_secret(random)
-    changed = CLIENTS.change(
-        store, number, lambda old: replace(old, secret_digest=digest(secret)), by=by, now=now
-    )
-    return changed, secret
+
+    def reset(old: Client) -> Client:
+        if old.authentication is not ClientAuthentication.SECRET:
+            raise ValueError(f"{CLIENTS.name(old)} has no secret")
+        return replace(
+            old,
+            secret_digest=digest(secret),
+            old_secret_digest=old.secret_digest if overlap else "",
+            old_secret_until=now + overlap if overlap else 0,
+        )
+
+    return CLIENTS.change(store, number, reset, by=by, now=now), secret
 
 
 def _client_secret(random: Random) -> str:

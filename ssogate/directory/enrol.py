@@ -17,7 +17,7 @@ from ssogate.errors import (
     DuplicateUser,
     NotForAdministrators,
 )
-from ssogate.model import Admitted, Assertion, Enrolment, Identity, SignIn, User
+from ssogate.model import Admitted, Arrival, Assertion, Enrolment, Identity, SignIn, User
 from ssogate.names import canonical_name
 from ssogate.storage import Store, UserStore
 
@@ -28,28 +28,31 @@ def admit(store: Store, sign_in: SignIn, *, client: str, now: int) -> Admitted:
     To be called inside the transaction that opens the session. Raises `DuplicateUser` (400E4),
     `AccountInactive` (404E1), `AccountNotFound` (404E2), `NotForAdministrators`.
     """
-    identity = _admitted(store, sign_in.assertion, sign_in.enrolment, now)
-    owes = not sign_in.complete and store.secrets.second_factor(identity.subject) != ""
+    found = store.users.arriving(canonical_name(sign_in.assertion.username))
+    identity = _admitted(store.users, found, sign_in.assertion, sign_in.enrolment, now)
+    owes = not sign_in.complete and found is not None and found.second_factor
     action = "sign-in.second-factor-asked" if owes else "sign-in.done"
     by = By(f"user:{identity.canonical}", client)
     note(store, by, action, f"{identity.username} by {sign_in.method}", now)
     return Admitted(identity, owes)
 
 
-def _admitted(store: Store, assertion: Assertion, enrolment: Enrolment, now: int) -> Identity:
-    user = store.users.get(canonical_name(assertion.username))
-    if user is None:
+def _admitted(
+    users: UserStore, found: Arrival | None, assertion: Assertion, enrolment: Enrolment, now: int
+) -> Identity:
+    if found is None:
         if not enrolment.create:
             raise AccountNotFound(f"no user {assertion.username!r}, and auto_create is off")
-        return _create(store.users, assertion, enrolment, now)
+        return _create(users, assertion, enrolment, now)
+    user = found.user
     if not owns(enrolment, user):
         raise DuplicateUser(f"{assertion.username!r} belongs to {user.source!r}")
     _refuse_namesake(user, assertion, enrolment)
     if not user.welcome:
         raise AccountInactive(f"user {assertion.username!r}")
-    if not enrolment.administrators and store.administrators.get(user.identity.subject):
+    if found.administrator and not enrolment.administrators:
         raise NotForAdministrators(f"user {assertion.username!r}")
-    return _update(store.users, user, assertion, now) if enrolment.update else user.identity
+    return _update(users, user, assertion, now) if enrolment.update else user.identity
 
 
 def _refuse_namesake(user: User, assertion: Assertion, enrolment: Enrolment) -> None:

@@ -13,8 +13,9 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from ssogate.crypto.random_secrets import digest
 from ssogate.directory.activity import By, note
-from ssogate.model import Code, Consent, Grant, Held, Token, TokenKind
+from ssogate.model import Code, Grant, Held, Identity, Token, TokenKind
 from ssogate.storage import Store
 
 CODE_LIFETIME = 60  # seconds
@@ -47,7 +48,7 @@ class Presented:
     """A code as it comes to the token endpoint."""
 
     key: str
-    """The code's digest."""
+    """See `code_key`."""
     client: str
     """The client that has proved to be it."""
     redirect_uri: str
@@ -102,18 +103,26 @@ def redeemable(store: Store, presented: Presented, *, by: By, now: int) -> Redee
     return Redeemable(code, grant)
 
 
+def code_key(store: Store, code: str) -> str:
+    """Give what a code is kept as. Where the store can tell boots of the machine apart, a code dies
+    with its own: no power cut brings back one that was spent, and nobody waits for the disk."""
+    return digest(store.boot + code)
+
+
 def redeem(store: Store, found: Redeemable, tokens: list[Token], *, by: By, now: int) -> None:
     """Spend a code and store the tokens that it gives; of many who try, one succeeds.
 
     Raises `GrantRefused`.
     """
-    with store.transaction():
+    grant = found.grant
+    with store.transaction(durable=not store.boot):
         first = store.codes.spend(found.code.key, now)
         if first:
             store.tokens.put(*tokens)
-        else:
-            _end_family(store, found.grant, "code.reused", by, now)
-    if not first:  # not inside: the exception would undo the revocation
+            told = f"client {grant.client}, user {grant.subject}"
+            note(store, by, "client.signed-in", told, now)
+    if not first:
+        _end_family(store, grant, "code.reused", by, now)
         raise GrantRefused(Reason.REUSED)
 
 
@@ -194,6 +203,12 @@ def introspect(store: Store, key: str, *, now: int) -> Held[Token] | None:
     return held if held.grant and _fault(held, held.grant, now) is None else None
 
 
+def live_grant(store: Store, number: int, *, now: int) -> Grant | None:
+    """Give a grant that counts now; None for any other."""
+    grant, owner = store.grants.owned(number) or (None, None)
+    return grant if grant and _ended(grant, owner, now) is None else None
+
+
 def revoke_token(store: Store, key: str, *, client: str, by: By, now: int) -> bool:
     """Take back a client's own token: an access token alone, a refresh token with its family
     (RFC 7009, section 2.1). False if it has no such token."""
@@ -205,13 +220,6 @@ def revoke_token(store: Store, key: str, *, client: str, by: By, now: int) -> bo
             _end_family(store, held.grant, "grant.revoked", by, now)
         return True
     return store.tokens.delete(key)
-
-
-def revoke_grant(store: Store, number: int, *, by: By, now: int) -> bool:
-    """End one family; False if it was not there, or had ended."""
-    with store.transaction():
-        grant = store.grants.get(number)
-        return grant is not None and _end_family(store, grant, "grant.revoked", by, now)
 
 
 def revoke_all(
@@ -238,43 +246,20 @@ def revoke_all(
     return ended
 
 
-def consented(store: Store, subject: str, client: str) -> frozenset[str]:
-    """Give the scopes that a user need not be asked for again."""
-    consent = store.consents.get(subject, client)
-    return consent.scopes if consent else frozenset()
-
-
-def give_consent(
-    store: Store, subject: str, client: str, scopes: frozenset[str], *, by: By, now: int
-) -> None:
-    """Remember a consent, beside what was given before. Raises `Conflict` for an unknown user or
-    client."""
-    with store.transaction():
-        before = consented(store, subject, client)
-        store.consents.put(Consent(subject, client, before | scopes, now))
-        if added := scopes - before:
-            told = f"client {client}, user {subject}: {', '.join(sorted(added))}"
-            note(store, by, "consent.given", told, now)
-
-
-def withdraw_consent(store: Store, subject: str, client: str, *, by: By, now: int) -> bool:
-    """Forget a consent and end all that was granted to the client, consent or not; False if there
-    was nothing."""
-    with store.transaction():
-        forgotten = store.consents.delete(subject, client)
-        ended = revoke_all(store, subject=subject, client=client, by=by, now=now)
-        if forgotten:
-            note(store, by, "consent.withdrawn", f"client {client}, user {subject}", now)
-    return forgotten or ended > 0
-
-
 def _fault(held: Held[Code] | Held[Token], grant: Grant, now: int) -> Reason | None:
     """Say why a code or token of a grant does not count now; None if it does."""
+    if fault := _ended(grant, held.owner, now):
+        return fault
+    return Reason.STALE if now >= held.of.until else None
+
+
+def _ended(grant: Grant, owner: Identity | None, now: int) -> Reason | None:
+    """Say why a grant gives nothing now; None if it does."""
     if grant.revoked_at is not None:
         return Reason.REVOKED
-    if now >= min(held.of.until, grant.until):
+    if now >= grant.until:
         return Reason.STALE
-    return None if held.owner else Reason.USER
+    return None if owner else Reason.USER
 
 
 def _comes_too_late(token: Token, now: int) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from ssogate.crypto import SealBroken, Sealer
 from ssogate.directory.activity import By, note
 from ssogate.directory.second_factor import sealing_context
+from ssogate.directory.signing_keys import sealing_context as signing_key_context
 from ssogate.storage import Records, Store
 
 
@@ -41,6 +42,9 @@ def sealed_values(store: Store) -> Iterator[Sealed]:
     for subject, sealed in store.secrets.second_factors().items():
         keep_factor = partial(store.secrets.reseal_second_factor, subject)
         yield Sealed(sealing_context(subject), sealed, keep_factor)
+    for key in store.sealed_keys.published(0):
+        keep_key = partial(store.sealed_keys.reseal, key.kid)
+        yield Sealed(signing_key_context(key.kid), key.sealed, keep_key)
 
 
 def _keep(records: Records[Any], number: int, field: str, sealed: str) -> None:

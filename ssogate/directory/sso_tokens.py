@@ -4,7 +4,9 @@
 What a token stands for is a ticket; the store holds only the token's hash. All that must be true
 when it is made is judged again when it is redeemed, by the same function. A token remembers when
 its account was changed last, and dies with the next change, be it only the switch off and on again.
-A lost token makes somebody click once more, so making one need not be durable.
+A lost token makes somebody click once more, so making one need not be durable. A doubled one is a
+hole, so redeeming is; except that a token dies with the boot of the machine where the store can
+tell boots apart: no power cut then brings back one that was spent, and nobody waits for the disk.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ class Reason(StrEnum):
     USER = "the user may not come in, or not for this account"
     SERVICE = "the service is not the account's"
     DOMAIN = "the domain is not the account's"
-    STALE = "the token is too old, or the account was changed since"
+    STALE = "the token is too old, or the account was changed or the machine restarted since"
     SPENT = "the token was used already"
 
 
@@ -70,6 +72,8 @@ class Grant:
     service: int | None
     domain: int | None
     target: LocalPath
+    boot: str = ""
+    """The store's when the token was made; empty if the token outlives it."""
 
 
 def provision(
@@ -90,7 +94,9 @@ def provision(
     Raises `TokenRefused`.
     """
     account, subject = standing.account, standing.user.identity.subject if standing.user else ""
-    grant = Grant(subject, account.number, account.updated_at, scope, service, domain, target)
+    grant = Grant(
+        subject, account.number, account.updated_at, scope, service, domain, target, store.boot
+    )
     # Outside the lock that writers queue for: all is read and judged again when it is redeemed.
     who = _judge(store, grant, standing).identity
     token, until = new_token(), now + LIFETIME
@@ -127,9 +133,9 @@ def redeemable(store: Store, key: str, *, now: float) -> Redeemable | None:
         _refuse_trace(store, key, now)
         return None
     grant = grant_of(ticket)
-    if now >= ticket.until:
+    if now >= ticket.until or grant.boot not in ("", store.boot):
         raise TokenRefused(Reason.STALE, grant.account)
-    if store.one_time.is_spent(proof_key(key)):
+    if ticket.spent:
         raise TokenRefused(Reason.SPENT, grant.account)
     standing = store.memberships.standing(grant.account, grant.subject)
     return Redeemable(ticket, grant, _judge(store, grant, standing))
@@ -148,8 +154,8 @@ def _refuse_trace(store: Store, key: str, now: float) -> None:
 
 
 def proof_key(key: str) -> str:
-    """Give what is spent when the token with this digest opens a session."""
-    return f"sso:{key}"
+    """Give the `proof` of the ticket of the token with this digest; the ticket may be gone."""
+    return f"{KIND}:{key}"
 
 
 def grant_of(ticket: Ticket) -> Grant:
@@ -169,6 +175,7 @@ def _written(grant: Grant) -> str:
             "service": grant.service,
             "domain": grant.domain,
             "target": grant.target.text,
+            "boot": grant.boot,
         }
     )
 

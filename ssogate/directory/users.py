@@ -22,6 +22,8 @@ from ssogate.storage import Store
 
 MINIMUM_LENGTH = 12  # characters of a password, for want of a site's own rule
 
+OPERATOR = "(operator)"
+"""What the source of users is called who have none: an operator or an import has added them."""
 API_SOURCE = "(api)"
 """The source of users whom programs made. No way in can be named so: a program must not be able to
 set a password for whom a sender or an application's database will bring one day."""

@@ -13,7 +13,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
-from ssogate.errors import BadMount, BadTarget
+from ssogate.errors import BadMount, BadTarget, GateError
 from ssogate.http.target import parse_target
 from ssogate.model import Address, Session, Target
 
@@ -30,8 +30,10 @@ TARGET = "ssogate.target"  # written by Edge
 CLIENT = "ssogate.client"  # written by Edge
 PROGRAM = "ssogate.program"  # written by Edge
 SCHEME = "ssogate.scheme"  # written by Edge
+ORIGINAL = "ssogate.original"  # written by Edge
 SESSION = "ssogate.session"  # written by Sessions
 PRIVATE = "ssogate.private"  # written by Guard
+FAILED = "ssogate.failed"  # written by the server's worker
 
 
 def new_request_id() -> str:
@@ -85,6 +87,11 @@ def path_info(target: Target) -> str:
     return text if text.isascii() else text.encode().decode("latin-1")
 
 
+def address(environ: WSGIEnvironment) -> str:
+    """Give the visitor's address as a text; empty where there is none."""
+    return str(client(environ) or "")
+
+
 def client(environ: WSGIEnvironment) -> Address | None:
     """Give the visitor's address, or None where there is none (a unix socket)."""
     if CLIENT in environ:
@@ -121,9 +128,21 @@ def origin_host(environ: WSGIEnvironment) -> str:
     return cast(str, environ.get("HTTP_HOST", ""))
 
 
+def original(environ: WSGIEnvironment) -> tuple[str, str] | None:
+    """Give the method and the raw target of the request about which a trusted proxy asks."""
+    found: tuple[str, str] | None = environ.get(ORIGINAL)
+    return found
+
+
 def session(environ: WSGIEnvironment) -> Session | None:
     """Give the live session that the request carries, or None."""
     return cast("Session | None", environ.get(SESSION))
+
+
+def failed(environ: WSGIEnvironment) -> GateError | None:
+    """Give why the request, which has been sent on already, has no answer."""
+    found: GateError | None = environ.get(FAILED)
+    return found
 
 
 def private(environ: WSGIEnvironment) -> bool:

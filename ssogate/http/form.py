@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from io import BytesIO
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -36,8 +36,8 @@ def form_pairs(request: Request) -> list[tuple[str, str]]:
 
     Raises `BadBody`, `BodyTooLarge`, `InvalidParameter`, and what `body_length` raises.
     """
-    length = body_length(request.environ)
-    return _pairs(_body(request, length)) if request.mimetype == _FORM else []
+    body_length(request.environ)  # raises, whatever the body is
+    return _pairs(body(request)) if request.mimetype == _FORM else []
 
 
 def peeked_pairs(request: Request) -> list[tuple[str, str]]:
@@ -49,7 +49,7 @@ def peeked_pairs(request: Request) -> list[tuple[str, str]]:
     length = body_length(request.environ)
     if request.mimetype != _FORM or not isinstance(length, int) or length > MAX_FORM:
         return []
-    raw = _body(request, length)
+    raw = body(request)
     request.environ["wsgi.input"] = BytesIO(raw)
     return _pairs(raw)
 
@@ -59,22 +59,27 @@ def sent_pairs(request: Request) -> list[tuple[str, str]]:
     send either, and both at once. Raises as `form_pairs`."""
     if request.mimetype != _MULTIPART:
         return query_pairs(request) + form_pairs(request)
-    raw = _body(request, body_length(request.environ))
+    raw = body(request)
     return query_pairs(request) + _parts(raw, request.mimetype_params.get("boundary", ""))
 
 
-def _body(request: Request, length: int | Literal["chunks"] | None) -> bytes:
+def body(request: Request, *, most: int = MAX_FORM) -> bytes:
+    """Give the whole body, of `most` bytes; nothing where there is none.
+
+    Raises `BadBody`, `BodyTooLarge`, and what `body_length` raises.
+    """
+    length = body_length(request.environ)
     if length is None:
         return b""
     if length == "chunks":
         length = None
-    elif length > MAX_FORM:
+    elif length > most:
         raise BodyTooLarge(f"a form of {length} bytes")
     try:
-        raw: bytes = request.environ["wsgi.input"].read(MAX_FORM + 1 if length is None else length)
+        raw: bytes = request.environ["wsgi.input"].read(most + 1 if length is None else length)
     except Exception as error:  # a server reports a malformed body by any exception it likes
         raise BadBody(type(error).__name__) from error
-    if len(raw) > MAX_FORM:
+    if len(raw) > most:
         raise BodyTooLarge("a form in chunks")
     if length is not None and len(raw) != length:
         raise BadBody("the body ends before its Content-Length")

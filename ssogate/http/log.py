@@ -34,7 +34,7 @@ log: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
         structlog.processors.JSONRenderer(),
     ],
     wrapper_class=structlog.stdlib.BoundLogger,
-)
+).bind()  # once, and not for each line
 
 
 def log_refusal(error: GateError, environ: WSGIEnvironment, *, rule: str = "") -> None:

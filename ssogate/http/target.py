@@ -89,6 +89,13 @@ def parse_host(header: str) -> tuple[str, str]:
     return (_ipv6(host) if host.startswith("[") else host), port
 
 
+def authority(host: str, header: str) -> str:
+    """Give a Host header as it was judged, its host being `host`: an app that takes `APP.Example.`
+    for a name that it does not know would serve its default site instead."""
+    _, port = parse_host(header)
+    return f"{host}:{port}" if port else host
+
+
 def _ipv6(literal: str) -> str:
     """The one spelling of an IPv6 address in brackets (RFC 5952)."""
     try:

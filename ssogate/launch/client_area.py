@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qsl
 
-from ssogate.directory.activity import By
+from ssogate.directory.activity import by_visitor
 from ssogate.errors import (
     ActionFailed,
     CrossSite,
@@ -139,14 +139,8 @@ class ClientArea:
         return reply_object({"redirect": f"window|{url}"})
 
     def _launched(self, request: Request, visitor: Visitor, number: str, app: str) -> str:
-        subject, who = visitor.user.identity.subject, by(visitor, request)
+        subject, who = visitor.user.identity.subject, by_visitor(visitor, request)
         return self.launcher.service(_number(number), subject, app=app, by=who)
-
-
-def by(visitor: Visitor, request: Request) -> By:
-    """Give who launches, and from which address: some panels bind their session to it."""
-    client = env.client(request.environ)
-    return By(f"user:{visitor.user.identity.canonical}", str(client or ""))
 
 
 def reason(error: GateError) -> str:

@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from ssogate.directory.activity import by_visitor
 from ssogate.directory.servers import may_open_server
 from ssogate.directory.services import usable_service
 from ssogate.errors import ActionFailed, LaunchRefused, NoRoute
 from ssogate.http.audience import prefers_json
 from ssogate.http.pages import page, redirect, reply_object
 from ssogate.http.site import OWN
-from ssogate.launch.client_area import NUMBER, SERVICES, by, refused
+from ssogate.launch.client_area import NUMBER, SERVICES, refused
 from ssogate.launch.launcher import Launcher
 from ssogate.model import PersonalPage, Reply, Server, Service, Visitor
 
@@ -134,7 +135,7 @@ class ServerPages:
             return redirect(SERVERS)
         number, subject = _number(below.removesuffix("/sso")), visitor.user.identity.subject
         try:
-            return redirect(self.launcher.server(number, subject, by=by(visitor, request)))
+            return redirect(self.launcher.server(number, subject, by=by_visitor(visitor, request)))
         except (LaunchRefused, ActionFailed) as error:
             return refused(error, request)
 

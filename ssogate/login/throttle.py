@@ -156,7 +156,7 @@ class Throttle:
         number = self.store.counters.count(own.key, now=now, window=own.limit.window)
         if number > own.limit.most:
             raise TooManyTries(f"{about}, by {own.limit.by}")
-        client = str(env.client(environ) or "") if environ else ""
+        client = env.address(environ) if environ else ""
         return Guess(self.store, self.clock, own, number, tuple(shared), passed, about, client)
 
     def device(self, user: User | None, environ: WSGIEnvironment | None) -> str:

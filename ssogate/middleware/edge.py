@@ -12,7 +12,7 @@ from ssogate.http.framing import body_length
 from ssogate.http.pages import refusal
 from ssogate.http.scrub import Scrubber
 from ssogate.http.site import Site
-from ssogate.http.target import parse_host
+from ssogate.http.target import authority
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -43,6 +43,9 @@ class Edge:
         client = client_address(peer, forwarded_for, self.trusts)
         environ[env.CLIENT] = client.address
         environ[env.PROGRAM] = client.address if client.certain else None
+        if "HTTP_X_ORIGINAL_URI" in environ and self.trusts(env.parse_address(peer)):
+            method = environ.get("HTTP_X_ORIGINAL_METHOD", "")
+            environ[env.ORIGINAL] = method, environ["HTTP_X_ORIGINAL_URI"]
         environ[env.SCHEME] = environ["wsgi.url_scheme"] = self.scheme
         self.scrubber.scrub(environ)
         try:
@@ -51,16 +54,9 @@ class Edge:
         except GateError as error:
             return refusal(error, environ)(environ, start_response)
         environ[env.TARGET] = target
-        environ["HTTP_HOST"] = _authority(target.host, environ["HTTP_HOST"])
+        environ["HTTP_HOST"] = authority(target.host, environ["HTTP_HOST"])
         environ["PATH_INFO"] = env.path_info(target)
         uri = f"{target.path}?{target.query}" if target.query else target.path
         environ["RAW_URI"] = environ["REQUEST_URI"] = uri
         environ["QUERY_STRING"] = target.query
         return self.app(environ, start_response)
-
-
-def _authority(host: str, header: str) -> str:
-    """The Host header as it was judged: an app that takes `APP.Example.` for a name that it does
-    not know would serve its default site instead."""
-    _, port = parse_host(header)
-    return f"{host}:{port}" if port else host

@@ -90,7 +90,7 @@ class Endpoints:
         return self._onward(reply) if isinstance(reply, LocalPath) else reply
 
     def _sign_in(self, environ: WSGIEnvironment, sign_in: SignIn) -> WSGIApplication:
-        current, client = env.session(environ), str(env.client(environ) or "")
+        current, client = env.session(environ), env.address(environ)
         opened = self.keeper.open(sign_in, current, client)
         if isinstance(opened, Step):
             response = redirect(self.second_factor)

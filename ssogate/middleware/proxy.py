@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ssogate.errors import GateError, NoRoute, UpgradeRefused
+from ssogate.errors import CrossSite, GateError, NoRoute, UpgradeRefused
 from ssogate.http import environ as env
 from ssogate.http.framing import body_length
 from ssogate.http.identity import identity_headers
@@ -41,10 +41,12 @@ class ReverseProxy:
             route = self.routes.find(target)
             if route is None:
                 raise NoRoute
+            if failure := env.failed(environ):
+                raise failure
             if isinstance(route.to, Redirect):
                 return _redirect(route, route.to, target)(environ, start_response)
             answer = self._relay(environ, target, route, route.to)
-            headers = self._answer_headers(environ, route, route.to, answer)
+            headers = self._answer_headers(environ, route, answer)
         except GateError as error:
             return refusal(error, environ)(environ, start_response)
         start_response(f"{answer.status} {answer.reason}", headers)
@@ -53,7 +55,7 @@ class ReverseProxy:
     def _relay(
         self, environ: WSGIEnvironment, target: Target, route: Route, upstream: Upstream
     ) -> Answer:
-        _refuse_upgrade(environ.get("HTTP_UPGRADE"))
+        _refuse_upgrade(environ, route)
         request_id = env.request_id(environ)
         request = Outgoing(
             method=target.method,
@@ -62,7 +64,7 @@ class ReverseProxy:
             body=_body(environ, route.max_body),
             request_id=request_id,
         )
-        return relay(upstream.pool, request)
+        return relay(upstream, request)
 
     def _request_lines(
         self, environ: WSGIEnvironment, route: Route, upstream: Upstream, request_id: str
@@ -84,12 +86,13 @@ class ReverseProxy:
         return lines
 
     def _answer_headers(
-        self, environ: WSGIEnvironment, route: Route, upstream: Upstream, answer: Answer
+        self, environ: WSGIEnvironment, route: Route, answer: Answer
     ) -> list[tuple[str, str]]:
+        site = f"{env.scheme(environ)}://{env.origin_host(environ)}"
         headers = response_headers(
             answer.fields,
             connection=answer.connection,
-            relocate=lambda location: _relocated(location, environ, route, upstream),
+            relocate=lambda location: route.relocated(location, site),
         )
         if env.private(environ):
             keep_private(headers)
@@ -106,11 +109,20 @@ def _escaped(found: re.Match[str]) -> str:
     return f"%{ord(found[0]):02X}"
 
 
-def _refuse_upgrade(offer: str | None) -> None:
+def _refuse_upgrade(environ: WSGIEnvironment, route: Route) -> None:
     """An offer of h2c is merely not passed on: a client that makes it goes on in HTTP/1.1 as well
-    (RFC 9110, section 7.8). WebSocket clients do not."""
-    if offer is not None and offer.strip(" \t").lower() != "h2c":
-        raise UpgradeRefused(f"upgrade to {offer[:40]!r}")
+    (RFC 9110, section 7.8). WebSocket clients do not; theirs are for a worker with a lane, which
+    takes all that it may."""
+    offer = environ.get("HTTP_UPGRADE")
+    if offer is None or offer.strip(" \t").lower() == "h2c":
+        return
+    origin = environ.get("HTTP_ORIGIN")
+    if route.websockets and origin not in (
+        None,
+        f"{env.scheme(environ)}://{env.origin_host(environ)}",
+    ):
+        raise CrossSite(f"a WebSocket for a page of {origin[:80]!r}")
+    raise UpgradeRefused(f"upgrade to {offer[:40]!r}")
 
 
 def _body(environ: WSGIEnvironment, limit: int) -> Body | None:
@@ -119,18 +131,3 @@ def _body(environ: WSGIEnvironment, limit: int) -> Body | None:
     if length is None:
         return None
     return Body(environ["wsgi.input"].read, None if length == "chunks" else length, limit)
-
-
-def _relocated(location: str, environ: WSGIEnvironment, route: Route, upstream: Upstream) -> str:
-    """A redirect to the upstream's own address, as one to the visitor's site; others unchanged.
-
-    The site is always written out: a path that an upstream chose may start with `//`.
-    """
-    path = upstream.origin.own_path(location, upstream.host_header)
-    if path is None:
-        return location
-    path = route.visitor_path(path if path.startswith("/") else f"/{path}")
-    if path is None:
-        return location
-    slash = "" if path.startswith("/") else "/"
-    return f"{env.scheme(environ)}://{env.origin_host(environ)}{slash}{path}"

@@ -1,12 +1,19 @@
 """The values that rooms hand to one another: frozen, without behaviour that could fail."""
 
-from ssogate.model.credentials import ApiCredential, ApiRole, Client, GrantType
+from ssogate.model.credentials import (
+    ApiCredential,
+    ApiRole,
+    Client,
+    ClientAuthentication,
+    GrantType,
+)
 from ssogate.model.directory import (
     Access,
     Account,
     AccountStatus,
     Activity,
     Administrator,
+    Arrival,
     Domain,
     DomainStatus,
     Identity,
@@ -19,7 +26,17 @@ from ssogate.model.directory import (
     Ticket,
     User,
 )
-from ssogate.model.grants import Code, Consent, Grant, Held, SealedKey, Token, TokenKind
+from ssogate.model.grants import (
+    Code,
+    Consent,
+    Grant,
+    Held,
+    Logout,
+    Participant,
+    SealedKey,
+    Token,
+    TokenKind,
+)
 from ssogate.model.pipeline import (
     STEP,
     Address,
@@ -58,8 +75,10 @@ __all__ = [
     "AllOf",
     "ApiCredential",
     "ApiRole",
+    "Arrival",
     "Assertion",
     "Client",
+    "ClientAuthentication",
     "Clock",
     "Code",
     "Consent",
@@ -75,8 +94,10 @@ __all__ = [
     "Listed",
     "LocalPath",
     "LoginMethod",
+    "Logout",
     "Membership",
     "Outcome",
+    "Participant",
     "Permission",
     "PersonalPage",
     "Proof",

@@ -43,7 +43,21 @@ class GrantType(StrEnum):
     """What a client may ask a token by."""
 
     AUTHORIZATION_CODE = "authorization_code"
+    """Refresh tokens, too."""
     SINGLE_SIGN_ON = "single_sign_on"
+    CLIENT_CREDENTIALS = "client_credentials"
+    DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+    """Refresh tokens, too (RFC 8628)."""
+
+
+class ClientAuthentication(StrEnum):
+    """How a client proves to be it (OpenID Connect Core, section 9)."""
+
+    SECRET = "client_secret"  # noqa: S105  (a word)
+    """By HTTP Basic, or in the form."""
+    PRIVATE_KEY = "private_key_jwt"
+    NONE = "none"
+    """A public client, which can keep no secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +82,27 @@ class Client:
     account: int | None = None
     """The service's account when the client was made for it: if the service moves to another one,
     whoever holds the secret does not move with it."""
+    old_secret_digest: str = field(default="", repr=False)
+    """Of the secret before, which holds until `old_secret_until`."""
+    old_secret_until: int = 0
+    authentication: ClientAuthentication = ClientAuthentication.SECRET
+    jwks: str = ""
+    """The public keys of a client that authenticates by `private_key_jwt`: a JWKS."""
+    native: bool = False
+    """An app on a person's device: the port of its loopback redirect URI is free (RFC 8252)."""
+    pkce: bool = True
+    """Whether a code challenge is required; a public client's always is."""
+    pairwise: bool = False
+    """Whether it knows people by another `sub` than other clients do."""
+    trusted: bool = False
+    """Whether people need not be asked for their consent: it is of the same house."""
+    groups: frozenset[str] = frozenset()
+    """Who may sign in to it: whoever is in one of them; empty: everybody."""
+    resources: tuple[str, ...] = ()
+    """What it may ask access tokens for (RFC 8707)."""
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    backchannel_logout_uri: str = ""
+    algorithm: str = ""
+    """What its ID tokens are signed with; empty: the first of the settings."""
+    registration_digest: str = field(default="", repr=False)
+    """Of the token by which a client that registered itself changes itself (RFC 7592)."""

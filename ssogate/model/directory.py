@@ -118,6 +118,15 @@ class Standing:
     """Whether an account that the user owns, this one or another, has its switch off."""
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A user, and all else that decides about a sign-in: in one look, so that it fits together."""
+
+    user: User
+    administrator: bool
+    second_factor: bool
+
+
 class Access(StrEnum):
     """Which administrators may sign in to a server (seed 002, "Server Permissions")."""
 
@@ -241,3 +250,10 @@ class Ticket:
     data: str
     """What to go on with, as JSON."""
     until: int
+    spent: bool = False
+    """Whether its `proof` was spent by the time it was read."""
+
+    @property
+    def proof(self) -> str:
+        """What is spent when a ticket opens a session that may then still ask for it."""
+        return f"{self.kind}:{self.key}"

@@ -48,6 +48,8 @@ class Grant:
     created_at: int
     until: int
     revoked_at: int | None = None
+    agreed: frozenset[str] = frozenset()
+    """The scopes that the person had before them, also those that only `claims` has a part of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class Code:
     code_challenge: str
     """S256 (RFC 7636); empty where the request had none."""
     until: int
+    jkt: str = ""
+    """The thumbprint of the key that its tokens are bound to (RFC 9449); empty: to none."""
     spent_at: int | None = None
 
 
@@ -86,6 +90,8 @@ class Token:
     replaced_at: int | None = None
     successor: str = ""
     """The key of the refresh token that took its place."""
+    jkt: str = ""
+    """The thumbprint of the key that it is bound to (RFC 9449); empty: to none."""
 
 
 K = TypeVar("K", Code, Token)
@@ -109,3 +115,27 @@ class Consent:
     client: str
     scopes: frozenset[str]
     updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """A client that has been let in by a session: it is told when the session ends."""
+
+    session: str
+    """The session's key."""
+    client: str
+    subject: str
+    sid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Logout:
+    """A client that is to be told that a session has ended, as nothing else of it is left."""
+
+    number: int
+    client: str
+    subject: str
+    sid: str
+    attempts: int
+    """How often somebody has set out to tell it."""
+    due_at: int

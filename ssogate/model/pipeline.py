@@ -109,6 +109,8 @@ class Proof:
     key: str
     until: int
     """Unix seconds after which the value would be refused as too old anyway."""
+    dies_with_boot: bool = False
+    """Whether it is void as soon as the store's `boot` is another."""
 
 
 class Outcome(Enum):

@@ -26,6 +26,7 @@ _LONGER = {"claims": 8192, "id_token_hint": 16_384}
 
 # RFC 6749, appendix A.4: graphic ASCII without the quote and the backslash.
 _SCOPES = re.compile(r"[!#-\[\]-~]+(?: [!#-\[\]-~]+)*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 # OpenID Connect Core, sections 6.1, 6.2 and 7.2.1. PAR resolves its own before it comes here.
@@ -34,6 +35,16 @@ _UNSUPPORTED = {
     "request_uri": ErrorCode.REQUEST_URI_NOT_SUPPORTED,
     "registration": ErrorCode.REGISTRATION_NOT_SUPPORTED,
 }
+
+PARAMETERS = frozenset(
+    {
+        *("response_type", "client_id", "redirect_uri", "response_mode", "state", "scope", "nonce"),
+        *("code_challenge", "code_challenge_method", "dpop_jkt", "prompt", "max_age", "claims"),
+        *("acr_values", "resource", "login_hint", "id_token_hint", "display", "ui_locales"),
+        *("request", "request_uri", "registration"),
+    }
+)
+"""All that counts of a request; the rest is ignored (RFC 6749, section 3.1)."""
 
 Asked = Mapping[str, tuple[str, ...]]
 """The values of each parameter. An empty one counts as absent (RFC 6749, section 3.1)."""
@@ -63,18 +74,15 @@ class AuthorizationRequest:
     nonce: str
     code_challenge: str
     """Empty only for a client that need not have one."""
+    dpop_jkt: str
+    """The thumbprint of the key that the code is for (RFC 9449, section 10); empty: any."""
     prompt: frozenset[str]
     max_age: int | None
     """Seconds since the sign-in; None if the client does not care."""
     claims: ClaimsRequest
-    acr_values: tuple[str, ...]
-    """In the client's order of preference."""
     resources: tuple[str, ...]
-    login_hint: str = field(repr=False)
     id_token_hint: str = field(repr=False)
     """Not verified: that takes keys."""
-    display: str
-    ui_locales: tuple[str, ...]
 
     def refusal(self, error: ErrorCode, description: str) -> AuthorizationError:
         """Give the error that tells the client why it does not get a code."""
@@ -106,23 +114,20 @@ def verified_request(asked: Asked, client: Client | None, terms: Terms) -> Autho
     try:
         if client.grant is not GrantType.AUTHORIZATION_CODE:
             raise AuthorizationError(ErrorCode.UNAUTHORIZED_CLIENT, "The client gets no codes.")
-        for check in (_nothing_twice, _nothing_unsupported, _nothing_too_long, _code_flow):
+        for check in _CHECKS:
             check(asked)
         return AuthorizationRequest(
             client_id=client.identifier,
             reply_to=reply_to,
             scopes=_scopes(asked, client, terms),
-            nonce=_one(asked, "nonce"),
+            nonce=_nonce(asked),
             code_challenge=_code_challenge(asked, terms),
+            dpop_jkt=_dpop_jkt(asked),
             prompt=_prompt(asked),
             max_age=_max_age(asked),
             claims=_claims(asked),
-            acr_values=_words(asked, "acr_values"),
             resources=_resources(asked, terms),
-            login_hint=_one(asked, "login_hint"),
             id_token_hint=_one(asked, "id_token_hint"),
-            display=_display(asked),
-            ui_locales=_words(asked, "ui_locales"),
         )
     except AuthorizationError as refused:
         raise AuthorizationError(refused.error, refused.description, reply_to) from None
@@ -189,6 +194,14 @@ def _code_flow(asked: Asked) -> None:
         raise _invalid("response_mode is query, fragment or form_post.")
 
 
+def _known_display(asked: Asked) -> None:
+    if (_one(asked, "display") or "page") not in DISPLAYS:
+        raise _invalid("display is not one of those that OpenID Connect knows.")
+
+
+_CHECKS = (_nothing_twice, _nothing_unsupported, _nothing_too_long, _code_flow, _known_display)
+
+
 def _scopes(asked: Asked, client: Client, terms: Terms) -> frozenset[str]:
     """Give the scopes that the gate understands (OpenID Connect Core, section 3.1.2.1)."""
     text = _one(asked, "scope")
@@ -202,6 +215,13 @@ def _scopes(asked: Asked, client: Client, terms: Terms) -> frozenset[str]:
     return scopes
 
 
+def _nonce(asked: Asked) -> str:
+    nonce = _one(asked, "nonce")
+    if _CONTROL.search(nonce):  # databases differ over a zero byte
+        raise _invalid("nonce holds a control character.")
+    return nonce
+
+
 def _code_challenge(asked: Asked, terms: Terms) -> str:
     challenge, method = _one(asked, "code_challenge"), _one(asked, "code_challenge_method")
     if not (challenge or method or terms.pkce):
@@ -211,6 +231,13 @@ def _code_challenge(asked: Asked, terms: Terms) -> str:
     if not pkce.is_challenge(challenge):
         raise _invalid("code_challenge is not a SHA-256 in base64url.")
     return challenge
+
+
+def _dpop_jkt(asked: Asked) -> str:
+    jkt = _one(asked, "dpop_jkt")
+    if jkt and not pkce.is_challenge(jkt):  # of the same form
+        raise _invalid("dpop_jkt is not a SHA-256 in base64url.")
+    return jkt
 
 
 def _prompt(asked: Asked) -> frozenset[str]:
@@ -235,13 +262,6 @@ def _claims(asked: Asked) -> ClaimsRequest:
         return claims_request(text) if text else ClaimsRequest()
     except ValueError:
         raise _invalid("claims is not what OpenID Connect Core, section 5.5, describes.") from None
-
-
-def _display(asked: Asked) -> str:
-    display = _one(asked, "display") or "page"
-    if display not in DISPLAYS:
-        raise _invalid("display is not one of those that OpenID Connect knows.")
-    return display
 
 
 def _resources(asked: Asked, terms: Terms) -> tuple[str, ...]:

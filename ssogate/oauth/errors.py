@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ssogate.errors import GateError
+from ssogate.http.languages import msgid
 
 
 class ErrorCode(StrEnum):
@@ -59,16 +60,14 @@ class AuthorizationError(GateError):
     """
 
     code, status = "authorization_refused", 400
-    title = "The application asked for something impossible"
-    public = "You came from an application whose sign-in request the gate cannot accept."
-    hint = "Go back and try again. If it happens again, tell the people who run the application."
+    title = msgid("The application asked for something impossible")
+    public = msgid("You came from an application whose sign-in request the gate cannot accept.")
+    hint = msgid(
+        "Go back and try again. If it happens again, tell the people who run the application."
+    )
 
     def __init__(self, error: ErrorCode, description: str, reply_to: ReplyTo | None = None) -> None:
         super().__init__(f"{error}: {description}")
         self.error = error
         self.description = description
         self.reply_to = reply_to
-
-    @property
-    def allow_redirect(self) -> bool:
-        return self.reply_to is not None

@@ -25,7 +25,7 @@ _ISSUER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Paths on the issuer's origin; an empty one is not served."""
+    """Paths on the provider's origin; an empty one is not served."""
 
     authorization: str
     token: str
@@ -56,6 +56,8 @@ class Offer:
     locales: tuple[str, ...] = ()
     back_channel_logout: bool = False
     documentation: str = ""
+    origin: str = ""
+    """Where the endpoints are; empty: on the issuer's own origin."""
 
 
 def checked_issuer(text: str) -> str:
@@ -79,7 +81,7 @@ def discovery(offer: Offer) -> bytes:
 def _addresses(offer: Offer) -> Mapping[str, object]:
     issuer = checked_issuer(offer.issuer)
     scheme, _, rest = issuer.partition("://")
-    origin = f"{scheme}://{rest.partition('/')[0]}"
+    origin = offer.origin or f"{scheme}://{rest.partition('/')[0]}"
     return {"issuer": issuer} | {
         _address_name(name): f"{origin}{path}"
         for name, path in asdict(offer.endpoints).items()
@@ -98,6 +100,7 @@ def _protocol(offer: Offer) -> Mapping[str, object]:
         "response_modes_supported": [mode.value for mode in ResponseMode],
         "grant_types_supported": list(offer.grants),
         "code_challenge_methods_supported": [METHOD],
+        "dpop_signing_alg_values_supported": list(ALGORITHMS),
         "subject_types_supported": ["public", "pairwise"] if offer.pairwise else ["public"],
         "id_token_signing_alg_values_supported": list(offer.algorithms),
         "scopes_supported": list(offer.scopes),

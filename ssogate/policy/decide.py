@@ -24,13 +24,26 @@ def decide(
 
     What no rule matches is denied, to anonymous visitors too: signing in would not help them.
     """
-    strictest: Decision | None = None
-    for reading in policy.readings(target.readings):
-        rule = policy.first(target.method, target.host, reading)
+    return strictest(matching(policy, target), identity, address)
+
+
+def matching(policy: Policy, target: Target) -> tuple[Rule | None, ...]:
+    """Give the rule that matches each reading of a target; none for a target that has none which
+    could be judged. They depend on nothing else, not on who asks."""
+    readings = policy.readings(target.readings)
+    return tuple(policy.first(target.method, target.host, reading) for reading in readings)
+
+
+def strictest(
+    rules: tuple[Rule | None, ...], identity: Identity | None, address: Address | None
+) -> Decision:
+    """Say what the rules of a target's readings answer together."""
+    found: Decision | None = None
+    for rule in rules:
         decision = judge(rule, identity, address)
-        if strictest is None or _is_stricter(decision, strictest):
-            strictest = decision
-    return UNDECIDABLE if strictest is None else strictest
+        if found is None or _is_stricter(decision, found):
+            found = decision
+    return UNDECIDABLE if found is None else found
 
 
 def judge(rule: Rule | None, identity: Identity | None, address: Address | None) -> Decision:

@@ -5,6 +5,7 @@ and opens no session itself; it says which, and `Endpoints` does it.
 """
 
 from ssogate.portal.account import AccountPage, SignOutPage
+from ssogate.portal.applications import APPLICATIONS, ApplicationsPage
 from ssogate.portal.door import ACCOUNT, SIGN_OUT, Door, Passwords
 from ssogate.portal.password import PasswordPage
 from ssogate.portal.second_factor import SecondFactorPage
@@ -12,8 +13,10 @@ from ssogate.portal.switch import SwitchForm, SwitchPage
 
 __all__ = [
     "ACCOUNT",
+    "APPLICATIONS",
     "SIGN_OUT",
     "AccountPage",
+    "ApplicationsPage",
     "Door",
     "PasswordPage",
     "Passwords",

@@ -65,12 +65,17 @@ class AccountPage:
     """Where a visitor's services are listed; empty where there are none."""
     servers_url: str = ""
     """Where administrators find their servers."""
+    applications_url: str = ""
+    """Where the applications are listed that a visitor has let in; empty where there are none."""
+    credentials_url: str = ""
+    """Where administrators keep the credentials of applications."""
 
     def pages(self) -> Mapping[str, PersonalPage]:
         return {ACCOUNT: self.show, SESSIONS: self.end}
 
     def show(self, request: Request, visitor: Visitor) -> Response:
         subject = visitor.user.identity.subject
+        administers = self.store.administrators.get(subject) is not None
         return page(
             request.environ,
             "account.html",
@@ -78,7 +83,9 @@ class AccountPage:
             accounts=self._accounts(subject),
             switch_url=SWITCH,
             services_url=self.services_url,
-            servers_url=self.servers_url if self.store.administrators.get(subject) else "",
+            servers_url=self.servers_url if administers else "",
+            applications_url=self.applications_url,
+            credentials_url=self.credentials_url if administers else "",
             sessions=[self._row(record, visitor) for record in self._live(subject)],
             action_sessions=SESSIONS,
             can_change_password=bool(self.passwords and self.store.secrets.password(subject)),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from ssogate.directory.activity import By
 from ssogate.errors import SignInRequired
 from ssogate.http import environ as env
 from ssogate.http.pages import redirect
@@ -69,7 +68,7 @@ class Door:
         if posted:
             raise SignInRequired
         target = env.target(request.environ)
-        return redirect(self.challenge_url(return_path(target.path, "")))
+        return redirect(self.challenge_url(return_path(target.path, target.query)))
 
     def visitor(self, request: Request) -> Visitor | None:
         """Give who is signed in: not as the session was found, a moment ago, but as it is in the
@@ -86,9 +85,3 @@ class Door:
         if visitor is None:
             raise SignInRequired
         return visitor
-
-
-def by(visitor: Visitor, request: Request) -> By:
-    """Give the visitor's name for the activity log."""
-    client = env.client(request.environ)
-    return By(f"user:{visitor.user.identity.canonical}", str(client or ""))

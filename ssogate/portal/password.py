@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ssogate.directory.activity import by_visitor
 from ssogate.directory.users import judge_password, judge_unchanged, set_password
 from ssogate.errors import BadForm, GateError, WrongPassword
 from ssogate.http.fields import fields
@@ -24,7 +25,7 @@ from ssogate.model import (
     SignIn,
     Visitor,
 )
-from ssogate.portal.door import ACCOUNT, PASSWORD, Passwords, by
+from ssogate.portal.door import ACCOUNT, PASSWORD, Passwords
 from ssogate.storage import Store
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class PasswordPage:
             new,
             minimum=self.minimum,
             replacing=verified,
-            by=by(visitor, request),
+            by=by_visitor(visitor, request),
             now=int(self.clock()),
         )
         return SignIn(

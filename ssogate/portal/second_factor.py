@@ -25,7 +25,7 @@ from ssogate.crypto.totp import (
     recovery_codes,
     recovery_key,
 )
-from ssogate.directory.activity import By, note
+from ssogate.directory.activity import By, by_visitor, note
 from ssogate.directory.second_factor import sealing_context, spend_step
 from ssogate.errors import BadForm, GateError, WrongCode, WrongPassword
 from ssogate.http.cookies import TOKEN_BYTES, session_key
@@ -35,7 +35,7 @@ from ssogate.http.log import log_refusal
 from ssogate.http.pages import form_page, page, redirect, translated
 from ssogate.model import Clock, PersonalPage, Reply, Ticket, Visitor
 from ssogate.portal.account import totp_state
-from ssogate.portal.door import ACCOUNT, SECOND_FACTOR, Codes, Passwords, by
+from ssogate.portal.door import ACCOUNT, SECOND_FACTOR, Codes, Passwords
 from ssogate.storage import Store
 
 if TYPE_CHECKING:
@@ -107,7 +107,8 @@ class SecondFactorPage:
                 return redirect(SECOND_FACTOR)  # or the form was sent twice
             # This very code must not open a sign-in as well.
             spend_step(self.store, subject, step)
-            self._store(visitor, ticket.data, codes, by(visitor, request), "second-factor-set")
+            by = by_visitor(visitor, request)
+            self._store(visitor, ticket.data, codes, by, "second-factor-set")
             self._end_other_sessions(visitor)
         return _codes_page(request, codes)
 
@@ -170,7 +171,9 @@ class SecondFactorPage:
             live = self.store.sessions.get(visitor.session.record.key)
             if not sealed or live is None:
                 return redirect(SECOND_FACTOR)  # switched off, or signed out, meanwhile
-            self._store(visitor, sealed if codes else "", codes, by(visitor, request), action)
+            self._store(
+                visitor, sealed if codes else "", codes, by_visitor(visitor, request), action
+            )
         return _codes_page(request, codes) if codes else redirect(ACCOUNT)
 
     def _store(

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ssogate.directory.activity import by_visitor
 from ssogate.directory.sso_tokens import set_single_sign_on
 from ssogate.errors import BadForm, InvalidParameter
 from ssogate.http.fields import fields
 from ssogate.http.form import peeked_pairs, query_pairs
 from ssogate.http.pages import redirect
 from ssogate.model import Clock, Endpoint, LocalPath, PersonalPage, Reply, Visitor
-from ssogate.portal.door import ACCOUNT, SWITCH, Door, by
+from ssogate.portal.door import ACCOUNT, SWITCH, Door
 from ssogate.storage import Store
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class SwitchPage:
 
     def turn(self, account: int, allowed: bool, visitor: Visitor, request: Request) -> None:
         """Turn one of them."""
-        who, now = by(visitor, request), int(self.clock())
+        who, now = by_visitor(visitor, request), int(self.clock())
         set_single_sign_on(self.store, account, allowed, by=who, now=now)
 
 

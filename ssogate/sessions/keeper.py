@@ -41,6 +41,7 @@ from ssogate.storage import Store
 
 # A session's last use is written at most this often, so that reading pages costs no write.
 TOUCH_SECONDS = 60
+AT_A_TIME = 256  # uses that are written in one transaction
 
 MOST_SESSIONS = 50
 """Of one user; the oldest end when there are more, so that nobody fills the store by signing in."""
@@ -79,25 +80,82 @@ class Keeper:
     new_token: Callable[[], str]
     settings: SessionSettings
     memory: Memory = field(default_factory=Memory)
+    uses: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """What `write_down` is to write: by token, the session's key and when it was used."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether another machine has the sessions: then only what `look` has found a moment ago is
+        told without any wait."""
+        return not self.store.sessions.at_hand
 
     def find(self, token: str) -> Session | None:
-        """Give the live session of a token. Raises `SessionsUnavailable` if nobody can know."""
-        now = self.clock()
-        change = self.store.sessions.changes()
-        session = self.memory.recall(token, change, now)
-        if session is None:
-            session = self._read(token)
-            if session is None:
-                return None
-            self.memory.keep(session, change, now)
-        record = session.record
-        if now >= record.expires_at or now - record.seen_at >= self.settings.idle:
-            return None
-        if now - record.seen_at >= TOUCH_SECONDS:
-            self.memory.forget(token)
+        """Give the live session of a token, which has been used now. It is as the store has it by
+        now, whatever is remembered. Raises `SessionsUnavailable` if nobody can know."""
+        return self._used(self._live(self._read(token)) if self.waits else self.glance(token))
+
+    def _used(self, session: Session | None) -> Session | None:
+        if session is not None and self._is_due(session):
+            self.memory.forget(session.token)
             with suppress(StoreFailure):  # the session is good; it merely ends a little earlier
-                self.store.sessions.touch(record.key, int(now))
+                self.store.sessions.touch(session.record.key, int(self.clock()))
         return session
+
+    def _is_due(self, session: Session) -> bool:
+        return self.clock() - session.record.seen_at >= TOUCH_SECONDS
+
+    def use(self, session: Session) -> None:
+        """Take note that a session is used now, for somebody who may not wait: `write_down` is
+        called soon."""
+        if self._is_due(session):
+            self.uses[session.token] = session.record.key, int(self.clock())
+
+    def write_down(self) -> None:
+        """Write down what was noted, many at a time. What cannot be written is forgotten: such a
+        session ends a little earlier, if it is not used again."""
+        try:
+            while self.uses:
+                with self.store.transaction(durable=False):
+                    written = self._write_some()
+                for token in written:
+                    self.memory.forget(token)
+        except StoreFailure:
+            self.uses.clear()
+
+    def _write_some(self) -> list[str]:
+        """Write a part, so that others come to write in between. Meanwhile more may be noted, and
+        another thread may write, too."""
+        written: list[str] = []
+        with suppress(KeyError):  # there are no more
+            while len(written) < AT_A_TIME:
+                token, (key, used_at) = self.uses.popitem()
+                self.store.sessions.touch(key, used_at)
+                written.append(token)
+        return written
+
+    def glance(self, token: str) -> Session | None:
+        """Give the live session of a token, if that can be told without any wait; nothing is
+        written. Raises `SessionsUnavailable`."""
+        session = self.memory.recall(token, self.store.sessions.changes(), self.clock())
+        if session is None and not self.waits:
+            return self.look(token)
+        return self._live(session)
+
+    def look(self, token: str) -> Session | None:
+        """Give the live session of a token as the store has it, and remember it; nothing is
+        written. Raises `SessionsUnavailable`."""
+        now, change = self.clock(), self.store.sessions.changes()  # before what it tells of
+        session = self._read(token)
+        if session is not None:
+            self.memory.keep(session, change, now)
+        return self._live(session)
+
+    def _live(self, session: Session | None) -> Session | None:
+        if session is None:
+            return None
+        now, record = self.clock(), session.record
+        is_over = now >= record.expires_at or now - record.seen_at >= self.settings.idle
+        return None if is_over else session
 
     def _read(self, token: str) -> Session | None:
         try:
@@ -107,18 +165,21 @@ class Keeper:
         return Session(*found, token) if found else None
 
     def open(self, sign_in: SignIn, current: Session | None, client: str = "") -> Session | Step:
-        """Open a session with a new id, durably, and end `current`. If the user's second factor is
-        still to come, begin the step that asks for it instead: the proof is spent and the user
-        admitted, `current` goes on.
+        """Open a session with a new id, and end `current`. If the user's second factor is still to
+        come, begin the step that asks for it instead: the proof is spent and the user admitted,
+        `current` goes on.
+
+        It is durable, except that a power cut may take back a session that ended no other one and
+        whose proof it makes void: then somebody must sign in again.
 
         Raises `LinkExpired` if the proof is spent, `StepExpired` if the step is over, what `admit`
         and `sign_in.still` raise, and `DatabaseError`. After any of them nothing has changed.
         """
-        now = int(self.clock())
-        with _translated(), self.store.transaction():
+        now, proof = int(self.clock()), sign_in.proof
+        durable = current is not None or proof is None or not proof.dies_with_boot
+        with _translated(), self.store.transaction(durable=durable):
             if sign_in.still:
                 sign_in.still()
-            proof = sign_in.proof
             if proof and not self.store.one_time.spend(proof.key, until=proof.until):
                 raise LinkExpired("the link was used already")
             admitted = self.admit(sign_in, client=client, now=now)
@@ -141,11 +202,15 @@ class Keeper:
             seen_at=now,
             expires_at=now + int(self.settings.lifetime),
         )
-        if current:
+        again = current is not None and current.identity.subject == identity.subject
+        if current and not again:
             sessions.delete(current.record.key)
         # Room is made first: among many of one second, the new one must not pass for the oldest.
-        sessions.delete_surplus(identity.subject, MOST_SESSIONS - 1)
+        sessions.delete_surplus(identity.subject, MOST_SESSIONS - (not again))
         sessions.put(record)
+        if current and again:
+            # Who signs in once more stays signed in to what the session has opened.
+            sessions.replace(current.record.key, record.key)
         sessions.purge(expired_at=now, idle_since=now - int(self.settings.idle))
         if sign_in.device:
             self.store.secrets.add_device(identity.subject, session_key(sign_in.device), now)
@@ -181,7 +246,8 @@ class Keeper:
             return sum(map(self.store.sessions.delete, theirs & listed.keys))
 
     def close_all(self, canonical: str, owns: Callable[[User], bool]) -> int:
-        """End all sessions of a user whom `owns` accepts; give their number.
+        """End all sessions of a user whom `owns` accepts; give their number. Offline access that
+        the user gave to clients, which outlives one session, ends with all of them.
 
         Raises `DatabaseError`.
         """

@@ -28,7 +28,7 @@ class Memory:
         return kept[2]
 
     def keep(self, session: Session, change: int | None, now: float) -> None:
-        """Remember a session that was read while `change` was the current number; None: do not."""
+        """Remember a session; `change` was the current number before it was read. None: do not."""
         if change is None:
             return
         if len(self._young) >= GENERATION:

@@ -30,7 +30,7 @@ class ActivityLog:
         self._put, self._row = insert(database, _table), rows_of(_table)
 
     def last(self) -> Activity | None:
-        rows = self._database.rows(self._last)
+        rows = self._database.rows(self._last, {})
         return Activity(*rows[0]) if rows else None
 
     def put(self, line: Activity) -> None:

@@ -1,4 +1,4 @@
-"""Two numbers in shared memory that tell every process of a machine when to read anew.
+"""A number that tells every process when to read anew. On one machine: two in shared memory.
 
 A writer raises `started` while it holds the store's write lock, and sets `finished` to the same
 when its commit is done. While the two are equal, what was read since is still true; while they
@@ -11,11 +11,26 @@ from __future__ import annotations
 import mmap
 import os
 from pathlib import Path
+from typing import Protocol
 
 _SIZE = 16  # bytes: two native 64-bit integers, each read and written in one piece
 
 
-class Changes:
+class Changes(Protocol):
+    """What an engine tells by which what was read may have changed."""
+
+    def current(self) -> int | None:
+        """A number that was read before what is remembered, and is read again before that is used:
+        while it stays the same, it is still true. None: remember nothing now. Waits for nobody."""
+
+    def start(self) -> int:
+        """A change begins in this process, in a writer's transaction; give what `finish` needs."""
+
+    def finish(self, number: int) -> None:
+        """It has been committed, or undone."""
+
+
+class MappedChanges:
     """The numbers beside a store, in a file of their own. Raises `OSError` at construction."""
 
     def __init__(self, path: Path) -> None:

@@ -16,6 +16,7 @@ from ssogate.model import (
     Administrator,
     ApiCredential,
     ApiRole,
+    Arrival,
     Client,
     Domain,
     Identity,
@@ -28,6 +29,7 @@ from ssogate.model import (
     User,
 )
 from ssogate.storage.contract_grants import Codes, Consents, Grants, SealedKeys, Tokens
+from ssogate.storage.contract_logouts import Logouts, Participants
 
 R = TypeVar("R")
 
@@ -41,9 +43,6 @@ class OneTime(Protocol):
         The mark is kept at least until `until` (Unix seconds).
         """
 
-    def is_spent(self, key: str) -> bool:
-        """Whether `key` is marked; spends nothing."""
-
 
 class Tickets(Protocol):
     """What was begun and may be finished once. Expiry is judged by the caller."""
@@ -51,7 +50,8 @@ class Tickets(Protocol):
     def put(self, *tickets: Ticket) -> None:
         """Store tickets, all or none, and drop some that are too old."""
 
-    def get(self, key: str, kind: str) -> Ticket | None: ...
+    def get(self, key: str, kind: str) -> Ticket | None:
+        """Give a ticket, and in the same look whether its `proof` is marked as spent."""
 
     def take(self, key: str, kind: str) -> Ticket | None:
         """Give a ticket and forget it; exactly one of many who ask at once gets it."""
@@ -81,10 +81,16 @@ class SessionStore(Protocol):
     def get(self, key: str) -> tuple[SessionRecord, Identity] | None:
         """Give a session and who it belongs to as of now; None if its user is not welcome."""
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether sessions are on this machine: `get` is as quick as memory, and `changes` tells at
+        once. Otherwise `get` may wait for another machine."""
+
     def changes(self) -> int | None:
         """Give a number that is another after any write, by any process, that could make `get`
-        find less or somebody else. While it stays the same, what was found is still true; None:
-        remember nothing now. Costs no look-up and does not fail."""
+        find less or somebody else: at once in this process, and where sessions are not `at_hand`,
+        75 ms later in others. What was found after the number was asked for is true for as long as
+        it stays the same; None: remember nothing now. Costs no look-up and does not fail."""
 
     def put(self, record: SessionRecord) -> None: ...
 
@@ -95,8 +101,12 @@ class SessionStore(Protocol):
         """End a session; False if there was none."""
 
     def delete_subject(self, subject: str) -> int:
-        """End all sessions of a user, and what was begun and could become one (tickets); give the
-        number of sessions."""
+        """End all sessions of a user, what was begun and could become one (tickets), and all that
+        the user let clients do, also without a session (grants); give the number of sessions."""
+
+    def replace(self, old: str, new: str) -> None:
+        """End a session whose grants and clients live on with another one of the same user's, which
+        is there."""
 
     def delete_surplus(self, subject: str, most: int) -> int:
         """End a user's sessions but for the `most` newest; give their number."""
@@ -112,6 +122,8 @@ class UserStore(Protocol):
     """Users by their canonical name or their subject."""
 
     def get(self, canonical: str) -> User | None: ...
+
+    def arriving(self, canonical: str) -> Arrival | None: ...
 
     def of(self, subject: str) -> User | None: ...
 
@@ -280,6 +292,11 @@ class Store(Protocol):
     """All of it together, and the transaction that makes several writes one."""
 
     @property
+    def boot(self) -> str:
+        """What is another text after any power cut, and so wherever a write that is not durable may
+        have been taken back. Empty where nobody can tell."""
+
+    @property
     def one_time(self) -> OneTime: ...
 
     @property
@@ -335,6 +352,12 @@ class Store(Protocol):
 
     @property
     def consents(self) -> Consents: ...
+
+    @property
+    def participants(self) -> Participants: ...
+
+    @property
+    def logouts(self) -> Logouts: ...
 
     @property
     def administrators(self) -> Administrators: ...

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ssogate.model import Code, Consent, Grant, Held, SealedKey, Token
+from ssogate.model import Code, Consent, Grant, Held, Identity, SealedKey, Token
 
 
 class SealedKeys(Protocol):
@@ -23,10 +23,16 @@ class SealedKeys(Protocol):
     def published(self, now: int) -> list[SealedKey]:
         """Give those that sign or are still published, newest first."""
 
+    def reseal(self, kid: str, sealed: str) -> None:
+        """Store a key that was sealed anew."""
+
+    def delete(self, kid: str) -> bool:
+        """Forget a key at once; False if it was not there."""
+
 
 class Grants(Protocol):
-    """What users let clients do. A grant goes with its user, its client and its session, and takes
-    its codes and tokens along."""
+    """What users let clients do. A grant goes with its user, its client and its session, and when
+    all sessions of its user are ended; it takes its codes and tokens along."""
 
     def add(self, grant: Grant) -> Grant:
         """Store a new grant and give it with its number; the one it came with does not count.
@@ -35,6 +41,9 @@ class Grants(Protocol):
         """
 
     def get(self, number: int) -> Grant | None: ...
+
+    def owned(self, number: int) -> tuple[Grant, Identity | None] | None:
+        """Give a grant, in whatever state, with whoever gave it, if that user is welcome."""
 
     def revoke(self, *, now: int, **where: object) -> int:
         """Mark those whose fields equal `where` as revoked; give how many were not yet."""
@@ -45,7 +54,8 @@ class Grants(Protocol):
 
 class Codes(Protocol):
     """Authorization codes by the digest of the code. The grant of one that was not spent in time
-    goes with it: nobody fills the disk by asking for codes."""
+    goes with it: nobody fills the disk by asking for codes. A spent one is kept for a day, as long
+    as its grant is: it may come again."""
 
     def put(self, code: Code) -> None:
         """Store a new code. Raises `Conflict` if its grant is not there."""
@@ -84,6 +94,9 @@ class Consents(Protocol):
         """Store or replace. Raises `Conflict` for an unknown user or client."""
 
     def delete(self, subject: str, client: str) -> bool: ...
+
+    def delete_all(self, client: str) -> int:
+        """Forget all consents to a client; give their number."""
 
     def listed(self, subject: str) -> list[Consent]:
         """Give a user's, by client."""

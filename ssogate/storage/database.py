@@ -1,24 +1,27 @@
-"""One statement or one transaction at a time on an engine's connection, for the tables above it.
+"""One look or one transaction at a time on an engine's connection, for the tables above it.
 
-Each thread has at most one transaction; what it runs meanwhile is part of it. Errors of the engine
-become `StoreFailure` here, and nowhere else.
+Each thread has at most one transaction; what it runs meanwhile is part of it. Outside of one it
+only reads: any other statement becomes a transaction of its own. Errors of the engine become
+`StoreFailure` here, and nowhere else.
 """
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Row
+from sqlalchemy import Connection, Executable
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ssogate.errors import Conflict, StoreFailure
 from ssogate.storage.changes import Changes
 
-Found = Row[*tuple[Any, ...]]
+Found = Any
+"""A row: a tuple whose values have their columns' names, too."""
 Values = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
 
@@ -26,10 +29,14 @@ class Database(ABC):
     """An engine of SQL. `dialect` is SQLAlchemy's name of it."""
 
     dialect: str
+    boot: str = ""
+    """See `Store.boot`."""
+    at_hand: bool
+    """See `SessionStore.at_hand`."""
+    _changes: Changes
 
     def __init__(self) -> None:
         self._local = threading.local()
-        self._changes: Changes | None = None  # where an engine has one
 
     @abstractmethod
     def connected(self) -> AbstractContextManager[Connection]:
@@ -44,13 +51,16 @@ class Database(ABC):
         """Begin a transaction in which this is the only writer. `durable`: its commit waits until
         the disk has it."""
 
+    def tell(self) -> None:  # noqa: B027  # on one machine there is nobody to tell
+        """Tell other machines of a change, as part of the transaction that makes it."""
+
     @abstractmethod
     def close(self) -> None:
         """Close what this thread has open, or all where threads share."""
 
     def changes(self) -> int | None:
-        """Give a number that changes with every `change`; None where nobody keeps one."""
-        return self._changes.current() if self._changes else None
+        """Give a number that changes with every `change`; None while it is not known."""
+        return self._changes.current()
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
@@ -72,7 +82,7 @@ class Database(ABC):
                 raise
             finally:
                 self._local.transaction = None
-                if self._changes and self._local.change is not None:
+                if self._local.change is not None:
                     self._changes.finish(self._local.change)
 
     @property
@@ -82,34 +92,41 @@ class Database(ABC):
 
     def rows(self, statement: Executable, values: Values = None) -> Sequence[Found]:
         """Run a statement that gives rows."""
-        if self._current is not None:
+        current = self._current
+        if current is not None:
             with translated():
-                return self._current.execute(statement, values).all()
+                return self.fetch(current, statement, values)
+        if not statement.is_select:
+            with self.transaction():
+                return self.rows(statement, values)
         with self.connected() as connection, translated():
-            found = connection.execute(statement, values).all()
+            found = self.fetch(connection, statement, values)
             connection.commit()
             return found
 
     def write(self, statement: Executable, values: Values = None) -> int:
         """Run a statement that changes rows, once for each of several values; give their number."""
-        if self._current is not None:
+        current = self._current
+        if current is not None:
             with translated():
-                return self._current.execute(statement, values).rowcount
-        if isinstance(values, list):
-            with self.transaction():
-                return self.write(statement, values)
-        with self.connected() as connection, translated():
-            changed = connection.execute(statement, values).rowcount
-            connection.commit()
-            return changed
+                return self.execute(current, statement, values)
+        with self.transaction():
+            return self.write(statement, values)
+
+    def fetch(self, connection: Connection, statement: Executable, values: Values) -> list[Found]:
+        return list(connection.execute(statement, values).all())
+
+    def execute(self, connection: Connection, statement: Executable, values: Values) -> int:
+        return connection.execute(statement, values).rowcount
 
     def change(self, statement: Executable, values: Values = None) -> int:
         """Write what takes something away from somebody: nobody may go on remembering it."""
         with self.transaction():
             changed = self.write(statement, values)
             # Before the commit: until then, everybody reads what was true before.
-            if changed and self._changes and self._local.change is None:
+            if changed and self._local.change is None:
                 self._local.change = self._changes.start()
+                self.tell()
             return changed
 
 
@@ -118,6 +135,8 @@ def translated() -> Iterator[None]:
     """Turn the engine's errors into ours, without the values that they may quote."""
     try:
         yield
+    except sqlite3.Error as error:
+        raise _failure(error) from error
     except DBAPIError as error:
         raise _failure(error.orig) from error
     except SQLAlchemyError as error:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Select, Table, and_, bindparam, delete, select, update
 
-from ssogate.model import Clock, Code, Consent, Grant, Held, SealedKey, Token
+from ssogate.model import Clock, Code, Consent, Grant, Held, Identity, SealedKey, Token
 from ssogate.storage import schema
 from ssogate.storage.database import Database
 from ssogate.storage.people import IDENTITY, WELCOME, identity
@@ -17,6 +17,10 @@ from ssogate.storage.writing import Purge, insert, rows_of
 _keys, _grants, _consents = schema.signing_keys, schema.grants, schema.consents
 _codes, _tokens = schema.codes, schema.tokens
 _GRANT = tuple(_grants.c)
+_OWNER = and_(schema.users.c.subject == _grants.c.subject, WELCOME)
+
+# A spent code is known for another day, so that who comes with it again ends what it gave.
+KEEP_SPENT = 86_400  # seconds
 
 K = TypeVar("K", Code, Token)
 
@@ -32,6 +36,8 @@ class SealedKeys:
         .where(_keys.c.kid == bindparam("of"), _keys.c.retires_at.is_(None))
         .values(retires_at=bindparam("at"))
     )
+    _reseal = update(_keys).where(_keys.c.kid == bindparam("of")).values(sealed=bindparam("as"))
+    _delete = delete(_keys).where(_keys.c.kid == bindparam("of"))
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
@@ -48,9 +54,21 @@ class SealedKeys:
     def published(self, now: int) -> list[SealedKey]:
         return [SealedKey(*row) for row in self._database.rows(self._published, {"at": now})]
 
+    def reseal(self, kid: str, sealed: str) -> None:
+        self._database.write(self._reseal, {"of": kid, "as": sealed})
+
+    def delete(self, kid: str) -> bool:
+        return self._database.write(self._delete, {"of": kid}) == 1
+
 
 class Grants:
     _get = select(_grants).where(_grants.c.number == bindparam("of"))
+    _owned = (
+        select(*_GRANT, *IDENTITY)
+        .select_from(_grants)
+        .outerjoin(schema.users, _OWNER)
+        .where(_grants.c.number == bindparam("of"))
+    )
     _revoke = update(_grants).where(_grants.c.revoked_at.is_(None))
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -68,6 +86,10 @@ class Grants:
         rows = self._database.rows(self._get, {"of": number})
         return Grant(*rows[0]) if rows else None
 
+    def owned(self, number: int) -> tuple[Grant, Identity | None] | None:
+        rows = self._database.rows(self._owned, {"of": number})
+        return _owned(rows[0]) if rows else None
+
     def revoke(self, *, now: int, **where: object) -> int:
         wanted = (_grants.c[name] == value for name, value in where.items())
         return self._database.write(self._revoke.where(*wanted).values(revoked_at=now))
@@ -80,23 +102,23 @@ class Grants:
 
 def _find(table: Table) -> Select[Any]:
     """Read a code or token, its grant if it has one, and the user if that one is welcome."""
-    welcome = and_(schema.users.c.subject == _grants.c.subject, WELCOME)
     return (
         select(*table.c, *_GRANT, *IDENTITY)
         .select_from(table)
         .outerjoin(_grants, _grants.c.number == table.c.grant)
-        .outerjoin(schema.users, welcome)
+        .outerjoin(schema.users, _OWNER)
         .where(table.c.key == bindparam("of"))
     )
 
 
 def _held(row: Sequence[Any], make: type[K], size: int) -> Held[K]:
-    grant, who = row[size : size + len(_GRANT)], row[size + len(_GRANT) :]
-    return Held(
-        of=make(*row[:size]),
-        grant=None if grant[0] is None else Grant(*grant),
-        owner=None if who[0] is None else identity(who),
-    )
+    of, rest = make(*row[:size]), row[size:]
+    return Held(of, *(_owned(rest) if rest[0] is not None else (None, None)))
+
+
+def _owned(row: Sequence[Any]) -> tuple[Grant, Identity | None]:
+    who = row[len(_GRANT) :]
+    return Grant(*row[: len(_GRANT)]), None if who[0] is None else identity(who)
 
 
 class Codes:
@@ -110,15 +132,15 @@ class Codes:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
         self._put, self._row = insert(database, _codes), rows_of(_codes)
-        past = _codes.c.until <= bindparam("limit")
-        unspent = select(_codes.c.grant).where(past, _codes.c.spent_at.is_(None))
+        past = _codes.c.spent_at.is_(None) & (_codes.c.until <= bindparam("limit"))
+        unspent = select(_codes.c.grant).where(past)
         self._purge_unspent = Purge(database, _grants, _grants.c.number.in_(unspent))
-        self._purge = Purge(database, _codes, past & _codes.c.spent_at.is_not(None))
+        self._purge_spent = Purge(database, _codes, _codes.c.spent_at <= bindparam("limit"))
 
     def put(self, code: Code) -> None:
         now = int(self._clock())
         self._purge_unspent(limit=now)
-        self._purge(limit=now)
+        self._purge_spent(limit=now - KEEP_SPENT)
         self._database.write(self._put, self._row(code))
 
     def find(self, key: str) -> Held[Code] | None:
@@ -170,6 +192,7 @@ class Consents:
     )
     _get = select(_consents).where(_this)
     _delete = delete(_consents).where(_this)
+    _delete_all = delete(_consents).where(_consents.c.client == bindparam("of"))
     _listed = (
         select(_consents).where(_consents.c.subject == bindparam("of")).order_by(_consents.c.client)
     )
@@ -191,6 +214,9 @@ class Consents:
 
     def delete(self, subject: str, client: str) -> bool:
         return self._database.write(self._delete, {"of": subject, "of_client": client}) == 1
+
+    def delete_all(self, client: str) -> int:
+        return self._database.write(self._delete_all, {"of": client})
 
     def listed(self, subject: str) -> list[Consent]:
         return [Consent(*row) for row in self._database.rows(self._listed, {"of": subject})]

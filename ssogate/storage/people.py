@@ -12,6 +12,7 @@ from ssogate.model import (
     Account,
     AccountStatus,
     Administrator,
+    Arrival,
     Identity,
     Membership,
     Standing,
@@ -46,6 +47,7 @@ _REST = tuple(
     _users.c[name]
     for name in ("active", "source", "created_at", "updated_at", "external_id", "number")
 )
+# In the order of User's fields.
 _WHOLE_USER = (*IDENTITY, *_REST, _CLOSED.label("closed"))
 _USER = select(*_WHOLE_USER)
 _ACCOUNT = tuple(_accounts.c[field.name] for field in fields(Account))
@@ -65,6 +67,10 @@ _SWITCHED_OFF: ColumnElement[bool] = (
 
 class Users:
     _get = _USER.where(_users.c.canonical == bindparam("of"))
+    _arriving = _get.add_columns(
+        exists().where(_administrators.c.subject == _users.c.subject),
+        exists().where(schema.second_factors.c.subject == _users.c.subject),
+    )
     _of = _USER.where(_users.c.subject == bindparam("of"))
     _numbered = _USER.where(_users.c.number == bindparam("of"))
     _draw = (
@@ -101,6 +107,13 @@ class Users:
 
     def get(self, canonical: str) -> User | None:
         return self._one(self._get, canonical)
+
+    def arriving(self, canonical: str) -> Arrival | None:
+        for *user, administrator, second_factor in self._database.rows(
+            self._arriving, {"of": canonical}
+        ):
+            return Arrival(_user(user), administrator, second_factor)
+        return None
 
     def of(self, subject: str) -> User | None:
         return self._one(self._of, subject)
@@ -180,9 +193,7 @@ def identity(row: Sequence[Any]) -> Identity:
 
 
 def _user(row: Sequence[Any]) -> User:
-    *rest, closed = row[len(IDENTITY) :]
-    facts = dict(zip((column.name for column in _REST), rest, strict=True))
-    return User(identity(row[: len(IDENTITY)]), **facts, closed=bool(closed))
+    return User(identity(row[: len(IDENTITY)]), *row[len(IDENTITY) :])
 
 
 def _row(user: User) -> dict[str, Any]:

@@ -3,7 +3,8 @@ whose columns bear the names of a dataclass's fields."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any, Generic, TypeVar
 
@@ -12,6 +13,9 @@ from sqlalchemy import Table, bindparam, delete, select, update
 from ssogate.model import Account, ApiCredential, ApiRole, Client, Domain, Server, Service
 from ssogate.storage.database import Database
 from ssogate.storage.writing import PAGE_ROWS, insert
+
+FRESH = 1.0  # what a lost signal could cost (somebody removes the store's files)
+MOST = 1000  # records that are remembered
 
 R = TypeVar("R", bound=Account | ApiCredential | ApiRole | Client | Domain | Server | Service)
 
@@ -48,7 +52,9 @@ class Records(Generic[R]):
         return self.known([external_id]).get(external_id) if external_id else None
 
     def named(self, name: str) -> R | None:
-        rows = () if self._named is None else self._database.rows(self._named, {"of": name})
+        if self._named is None or not _can_be_stored(name):
+            return None
+        rows = self._database.rows(self._named, {"of": name})
         return self._record(rows[0]) if rows else None
 
     def known(self, external_ids: Collection[str]) -> dict[str, R]:
@@ -93,3 +99,44 @@ class Records(Generic[R]):
     def _changed(self, record: R) -> dict[str, Any]:
         new = {f"new_{name}": value for name, value in self._row(record).items()}
         return {"of": record.number, **new}
+
+
+class RememberedRecords(Records[R]):
+    """Records that programs name again and again: one is remembered for `FRESH` seconds, where the
+    store tells at once that something has changed, and for as long as nothing has."""
+
+    def __init__(
+        self,
+        database: Database,
+        table: Table,
+        make: type[R],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(database, table, make, changes=True)
+        self._clock = clock
+        self._remembered: tuple[int, float, dict[str, R]] = 0, 0.0, {}
+
+    def named(self, name: str) -> R | None:
+        change = self._database.changes() if self._database.at_hand else None
+        if change is None:
+            return super().named(name)
+        before, until, known = self._remembered
+        if before != change or self._clock() >= until:
+            known = {}
+            self._remembered = change, self._clock() + FRESH, known
+        found = known.get(name)
+        if found is None:
+            found = super().named(name)
+            if found is not None and len(known) < MOST:
+                known[name] = found
+        return found
+
+
+def _can_be_stored(name: str) -> bool:
+    """Whether some record may have such a name: strangers ask by any text, and the engines differ
+    over what they refuse to look up."""
+    try:
+        return b"\0" not in name.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False

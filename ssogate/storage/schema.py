@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Tabl
 from ssogate.model import Access as ServerAccess
 from ssogate.model import (
     AccountStatus,
+    ClientAuthentication,
     DomainStatus,
     GrantType,
     Permission,
@@ -196,6 +197,17 @@ clients = numbered(
     moment("created_at"),
     moment("updated_at"),
     Column("account", WHOLE),  # it may be gone: no number is given twice
+    words("old_secret_digest"),
+    moment("old_secret_until"),
+    Column("authentication", Word(ClientAuthentication), nullable=False),
+    words("jwks"),
+    *(Column(name, Flag, nullable=False) for name in ("native", "pkce", "pairwise", "trusted")),
+    Column("groups", Joined(frozenset), nullable=False),
+    Column("resources", Lines, nullable=False),
+    Column("post_logout_redirect_uris", Lines, nullable=False),
+    words("backchannel_logout_uri"),
+    words("algorithm"),
+    words("registration_digest"),
 )
 
 signing_keys = plain(
@@ -223,6 +235,7 @@ grants = Table(
     moment("created_at"),
     moment("until"),
     maybe_moment("revoked_at"),
+    Column("agreed", Joined(frozenset), nullable=False),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )
@@ -235,9 +248,11 @@ codes = plain(
     words("redirect_uri"),
     words("code_challenge"),
     moment("until"),
+    words("jkt"),
     maybe_moment("spent_at"),
 )
-indexed(codes, "grant", "until")
+indexed(codes, "grant")
+Index("codes_spent_at", codes.c.spent_at, codes.c.until)  # one sort is purged by each column
 
 tokens = plain(
     "tokens",
@@ -251,6 +266,7 @@ tokens = plain(
     moment("until"),
     maybe_moment("replaced_at"),
     words("successor"),
+    words("jkt"),
 )
 indexed(tokens, "grant", "client", "until")
 
@@ -263,6 +279,31 @@ consents = plain(
 )
 indexed(consents, "client")
 
+participants = plain(
+    "participants",
+    Column("session", Text, ForeignKey("sessions.key", ondelete="CASCADE"), primary_key=True),
+    client(primary_key=True),
+    words("subject"),
+    words("sid"),
+)
+indexed(participants, "client")
+
+# A trigger fills it with the participants of sessions that end, in whatever way they do. The user
+# may be gone by then.
+logouts = Table(
+    "logouts",
+    metadata,
+    number(),
+    client(),
+    words("subject"),
+    words("sid"),
+    moment("attempts"),
+    moment("due_at"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+indexed(logouts, "client", "due_at")
+
 activity = Table(
     "activity",
     metadata,
@@ -273,5 +314,14 @@ activity = Table(
     words("action"),
     words("text"),
     words("digest"),
+    sqlite_strict=True,
+)
+
+# One row, which PostgreSQL's writers raise: see `PolledChanges`.
+changes = Table(
+    "changes",
+    metadata,
+    Column("one", WHOLE, CheckConstraint("one = 1"), primary_key=True, autoincrement=False),
+    moment("number"),
     sqlite_strict=True,
 )

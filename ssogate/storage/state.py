@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, delete, select, update
+from sqlalchemy import Select, bindparam, case, delete, exists, select, update
 
 from ssogate.model import Clock, Identity, SessionRecord, Ticket
 from ssogate.storage import schema
@@ -22,10 +22,6 @@ class OneTime:
         self._database, self._clock = database, clock
         self._spend = insert(database, schema.spent).on_conflict_do_nothing()
         self._purge = Purge(database, schema.spent, schema.spent.c.until < bindparam("limit"))
-        self._find = select(schema.spent.c.key).where(schema.spent.c.key == bindparam("of"))
-
-    def is_spent(self, key: str) -> bool:
-        return bool(self._database.rows(self._find, {"of": key}))
 
     def spend(self, key: str, *, until: int) -> bool:
         self._purge(limit=int(self._clock()) - KEEP_SPENT)
@@ -36,7 +32,8 @@ class Tickets:
     _of = (schema.tickets.c.key == bindparam("of")) & (
         schema.tickets.c.kind == bindparam("of_kind")
     )
-    _get = select(schema.tickets).where(_of)
+    _proof = schema.tickets.c.kind + ":" + schema.tickets.c.key
+    _get = select(*schema.tickets.c, exists().where(schema.spent.c.key == _proof)).where(_of)
     _take = delete(schema.tickets).where(_of).returning(schema.tickets)
     _drop = delete(schema.tickets).where(
         (schema.tickets.c.subject == bindparam("of"))
@@ -120,7 +117,12 @@ class Sessions:
         .values(seen_at=bindparam("at"))
     )
     _delete = delete(_table).where(_table.c.key == bindparam("of"))
+    _hand_over = tuple(
+        update(table).where(table.c.session == bindparam("of")).values(session=bindparam("to"))
+        for table in (schema.grants, schema.participants)
+    )
     _delete_subject = delete(_table).where(_table.c.subject == bindparam("of"))
+    _delete_grants = delete(schema.grants).where(schema.grants.c.subject == bindparam("of"))
     _delete_tickets = delete(schema.tickets).where(schema.tickets.c.subject == bindparam("of"))
     _delete_surplus = delete(_table).where(
         _table.c.key.in_(
@@ -153,13 +155,24 @@ class Sessions:
     def delete(self, key: str) -> bool:
         return self._database.change(self._delete, {"of": key}) == 1
 
+    @property
+    def at_hand(self) -> bool:
+        return self._database.at_hand
+
     def changes(self) -> int | None:
         return self._database.changes()
 
     def delete_subject(self, subject: str) -> int:
         with self._database.transaction():
-            self._database.write(self._delete_tickets, {"of": subject})
+            for statement in (self._delete_tickets, self._delete_grants):
+                self._database.write(statement, {"of": subject})
             return self._database.change(self._delete_subject, {"of": subject})
+
+    def replace(self, old: str, new: str) -> None:
+        with self._database.transaction():
+            for statement in self._hand_over:
+                self._database.write(statement, {"of": old, "to": new})
+            self.delete(old)
 
     def delete_surplus(self, subject: str, most: int) -> int:
         return self._database.change(self._delete_surplus, {"of": subject, "most": most})

@@ -12,8 +12,9 @@ from ssogate.storage import schema
 from ssogate.storage.activity import ActivityLog
 from ssogate.storage.database import Database
 from ssogate.storage.grants import Codes, Consents, Grants, SealedKeys, Tokens
+from ssogate.storage.logouts import Logouts, Participants
 from ssogate.storage.people import Administrators, Memberships, Users
-from ssogate.storage.records import Records
+from ssogate.storage.records import Records, RememberedRecords
 from ssogate.storage.secrets import Secrets
 from ssogate.storage.sqlite import SQLiteDatabase
 from ssogate.storage.state import Counters, OneTime, Sessions, Tickets
@@ -23,7 +24,7 @@ class SQLStore:
     """All of the contract on one database; `clock` says which spent marks are old enough to go."""
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
-        self.database = database
+        self.database, self.boot = database, database.boot
         self.one_time = OneTime(database, clock)
         self.tickets = Tickets(database, clock)
         self.counters = Counters(database)
@@ -32,17 +33,20 @@ class SQLStore:
         self.secrets = Secrets(database)
         self.accounts = Records(database, schema.accounts, Account, changes=True)
         self.memberships = Memberships(database)
-        self.services = Records(database, schema.services, Service)
+        # A client may go with its service, and is remembered.
+        self.services = Records(database, schema.services, Service, changes=True)
         self.domains = Records(database, schema.domains, Domain)
         self.servers = Records(database, schema.servers, Server)
         self.api_roles = Records(database, schema.api_roles, ApiRole)
         self.api_credentials = Records(database, schema.api_credentials, ApiCredential)
-        self.clients = Records(database, schema.clients, Client)
+        self.clients = RememberedRecords(database, schema.clients, Client)
         self.sealed_keys = SealedKeys(database, clock)
         self.grants = Grants(database, clock)
         self.codes = Codes(database, clock)
         self.tokens = Tokens(database, clock)
         self.consents = Consents(database)
+        self.participants = Participants(database)
+        self.logouts = Logouts(database)
         self.administrators = Administrators(database)
         self.activity = ActivityLog(database)
 

@@ -8,6 +8,7 @@ an upstream sends on top of it stays in the socket, where the next check finds i
 from __future__ import annotations
 
 import contextlib
+import math
 import select
 import socket
 import ssl
@@ -29,6 +30,13 @@ class Silent(UpstreamUnreachable):
     """The upstream hung up before it sent a single byte of an answer."""
 
 
+class OutOfTime(UpstreamTimeout):
+    """The request as a whole took too long, whoever was slow."""
+
+    def __init__(self) -> None:
+        super().__init__("the request takes longer than total_timeout")
+
+
 class Connection:
     """A socket with what has been received and not yet used. One thread at a time uses it."""
 
@@ -39,6 +47,7 @@ class Connection:
         "_listener",
         "_sock",
         "buffer",
+        "ends",
         "idle_since",
         "read_timeout",
         "sent",
@@ -50,6 +59,8 @@ class Connection:
     ) -> None:
         self._dial = dial
         self.read_timeout, self.write_timeout = read_timeout, write_timeout
+        self.ends = math.inf
+        """Monotonic seconds after which the request is out of time."""
         self._open()
 
     def _open(self) -> None:
@@ -97,7 +108,8 @@ class Connection:
     def send(self, data: bytes) -> None:
         """Send a head, with a small body behind it.
 
-        Raises `UpstreamTimeout`, and `OSError` when the upstream hung up.
+        Raises `UpstreamTimeout` (`OutOfTime` from any function here), and `OSError` when the
+        upstream hung up.
         """
         self.sent = self._heard = False
         self._interim = 0
@@ -105,7 +117,7 @@ class Connection:
         try:
             self._sock.sendall(data)
         except TimeoutError as error:
-            raise UpstreamTimeout("the upstream does not take the request") from error
+            raise self._late("the upstream does not take the request") from error
 
     def upload(self, data: bytes, method: str) -> Head | None:
         """Send a block of a long body, or give the head of the answer that comes too early.
@@ -117,9 +129,9 @@ class Connection:
         both.register(self._sock, _READABLE | select.POLLOUT)
         rest = memoryview(data)
         while rest:
-            events = both.poll(self.write_timeout * 1000)
+            events = both.poll(self._bounded(self.write_timeout) * 1000)
             if not events:
-                raise UpstreamTimeout("the upstream does not take the request's body")
+                raise self._late("the upstream does not take the request's body")
             if events[0][1] & _READABLE and self._news():
                 if head := self._early_answer(method):
                     return head
@@ -247,11 +259,22 @@ class Connection:
         try:
             return self._sock.recv(size)
         except TimeoutError as error:
-            raise UpstreamTimeout("the upstream does not answer") from error
+            raise self._late("the upstream does not answer") from error
         except OSError as error:
             raise UpstreamInvalid(f"the upstream broke the connection: {error}") from error
 
+    def _bounded(self, timeout: float) -> float:
+        """Give no more than the time that is left. Raises `OutOfTime`."""
+        left = self.ends - time.monotonic()
+        if left <= 0:
+            raise OutOfTime
+        return min(timeout, left)
+
+    def _late(self, what: str) -> UpstreamTimeout:
+        return OutOfTime() if time.monotonic() >= self.ends else UpstreamTimeout(what)
+
     def _within(self, timeout: float) -> None:
+        timeout = self._bounded(timeout)
         if self._sock.gettimeout() != timeout:
             self._sock.settimeout(timeout)
 

@@ -4,23 +4,36 @@ Strategy: have the first block of the request in hand before a connection is tak
 block of the answer before the visitor is told anything; from then on only a cut can go wrong.
 A request is sent once. It is sent a second time only when a connection that had idled turned
 out dead before a byte of answer came, and repeating it is harmless (RFC 9110, section 9.2.2).
+Until a server was reached nothing has been sent, so then another one is tried.
 """
 
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 
-from ssogate.errors import BadBody, BodyTooLarge, UpstreamInvalid, UpstreamTimeout
+from ssogate.errors import (
+    BadBody,
+    BodyTooLarge,
+    UpstreamDown,
+    UpstreamInvalid,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from ssogate.http.log import log
 from ssogate.upstream import wire
-from ssogate.upstream.connection import BLOCK, Connection, Silent
-from ssogate.upstream.pool import Pool
+from ssogate.upstream.connection import BLOCK, Connection, OutOfTime, Silent
+from ssogate.upstream.route import Server, Upstream
 from ssogate.upstream.wire import Fields, Head
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+# What counts against a server, once it has the whole request: that it hangs up on an upload may
+# well be the visitor's doing.
+_FAILURES = (UpstreamUnreachable, UpstreamTimeout, UpstreamInvalid)
 
 
 class UpstreamCut(ConnectionResetError):
@@ -104,31 +117,61 @@ class Answer:
     body: Iterable[bytes]
 
 
-def relay(pool: Pool, request: Outgoing) -> Answer:
+def relay(
+    upstream: Upstream, request: Outgoing, clock: Callable[[], float] = time.monotonic
+) -> Answer:
     """Send `request` to an upstream and give its answer.
 
     Raises a `GateError` while nothing has been passed on; the body's iterator raises
     `UpstreamCut`. Closing it early closes the connection to the upstream as well.
     """
     opening, rest = _opening(request)
-    connection = pool.acquire()
+    ends = clock() + upstream.limits.total
+    server, connection = _connected(upstream, clock, ends)
     try:
         head = _converse(connection, request, opening, rest)
         # A sized body that is here already is the common case, and needs no generator to relay.
         here = head.length is not None and len(connection.buffer) >= head.length
         blocks = iter(()) if here else connection.body(head)
         first = connection.take(head.length or 0) if here else next(blocks, b"")
-    except BaseException:
-        pool.finish(connection, reusable=False)
+    except BaseException as error:
+        # Of an upload, the visitor may have taken the time.
+        slow = request.body is not None and isinstance(error, OutOfTime)
+        if isinstance(error, _FAILURES) and connection.sent and not slow:
+            server.health.failed(clock(), error.detail)
+        server.pool.finish(connection, reusable=False)
+        server.health.ended()
         raise
+    if server.health.failures:  # spares everybody else the call
+        server.health.succeeded()
     if here:
-        pool.finish(connection, reusable=head.reusable)
+        server.pool.finish(connection, reusable=head.reusable)
+        server.health.ended()
         body: Iterable[bytes] = (first,) if first else ()
     else:
         rest = chain((first,), blocks)
-        body = stream = _stream(pool, connection, rest, head.reusable, request.request_id)
+        body = stream = _stream(server, connection, rest, head.reusable, request.request_id)
         next(stream)
     return Answer(head.status, head.reason, head.fields, head.connection, body)
+
+
+def _connected(
+    upstream: Upstream, clock: Callable[[], float], ends: float, besides: Server | None = None
+) -> tuple[Server, Connection]:
+    """A server with a connection to it; where the first cannot be reached, another one."""
+    server = upstream.choose(clock(), besides)
+    try:
+        return server, server.pool.acquire(ends)
+    except BaseException as error:
+        server.health.ended()
+        if isinstance(error, UpstreamUnreachable):
+            server.health.unreachable(clock(), error.detail)
+            if clock() >= ends:
+                raise OutOfTime from error
+            if besides is None:
+                with suppress(UpstreamDown):
+                    return _connected(upstream, clock, ends, server)
+        raise
 
 
 def _opening(request: Outgoing) -> tuple[bytes, Iterator[bytes]]:
@@ -183,7 +226,7 @@ def _exchange(connection: Connection, method: str, opening: bytes, rest: Iterato
 
 
 def _stream(
-    pool: Pool, connection: Connection, blocks: Iterator[bytes], reusable: bool, request_id: str
+    server: Server, connection: Connection, blocks: Iterator[bytes], reusable: bool, request_id: str
 ) -> Iterator[bytes]:
     """The answer's body. Its caller takes one empty block before anything else: only a generator
     that has begun runs its `finally` when it is closed."""
@@ -196,4 +239,5 @@ def _stream(
         log.warning("answer cut", code=error.code, detail=error.detail, request_id=request_id)
         raise UpstreamCut(error.detail) from error
     finally:
-        pool.finish(connection, reusable=whole and reusable)
+        server.pool.finish(connection, reusable=whole and reusable)
+        server.health.ended()

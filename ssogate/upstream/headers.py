@@ -67,14 +67,15 @@ class RequestHeaders:
 
     def __init__(self, scrubber: Scrubber) -> None:
         self._removes = scrubber.removes
-        self._name = lru_cache(_REMEMBERED)(self._judge)
+        self.name = lru_cache(_REMEMBERED)(self._judge)
+        """Give the name to send for an environ key, or None where nothing is sent for it."""
 
     def lines(self, environ: Mapping[str, Any], *, method_override: bool = False) -> list[str]:
         """Give `Name: value` for every header in `environ` that passes, without our own."""
         listed = _listed(environ.get("HTTP_CONNECTION", ""))
         lines = []
         for key, value in environ.items():
-            name = self._name(key)
+            name = self.name(key)
             if name is None or (listed and fold(key) in listed):
                 continue
             if key == "HTTP_COOKIE":
@@ -87,7 +88,6 @@ class RequestHeaders:
         return lines
 
     def _judge(self, key: str) -> str | None:
-        """The name to send for an environ key, or None where nothing is sent for it."""
         if key == "CONTENT_TYPE":
             return "Content-Type"
         if not key.startswith("HTTP_"):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import socket
 import ssl
 from dataclasses import dataclass
 from functools import cache
 
-from ssogate.errors import BadHost, UpstreamUnreachable
+from ssogate.errors import BadHost, UpstreamBusy, UpstreamUnreachable
 from ssogate.http.target import parse_host
 
+# This process or machine has no room for another socket, which says nothing of the server.
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#\\@\s]+)", re.IGNORECASE)
 _UNIX_URL = re.compile(r"http\+unix:(?P<path>/(?!/)[\x21-\x7e]+)")
 _MAX_UNIX_PATH = 107  # bytes; sockaddr_un holds 108 with the closing NUL
@@ -99,6 +102,8 @@ def dial(origin: Origin, tls: ssl.SSLContext | None, timeout: float) -> socket.s
             return _dial_unix(origin.unix_path, timeout)
         sock = socket.create_connection((origin.host.strip("[]"), origin.port), timeout)
     except (OSError, UnicodeError) as error:  # UnicodeError: a name that IDNA cannot encode
+        if getattr(error, "errno", None) in _OURS:
+            raise UpstreamBusy(f"{origin}: {error}") from error
         raise UpstreamUnreachable(f"{origin}: {error}") from error
     try:
         # Head and body leave in one send, so there is nothing for Nagle's algorithm to gather.

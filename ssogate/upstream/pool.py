@@ -7,6 +7,7 @@ passed, and everything is a single operation on a queue or deque that needs no l
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import deque
@@ -15,7 +16,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from ssogate.errors import UpstreamBusy
-from ssogate.upstream.connection import Connection
+from ssogate.upstream.connection import Connection, OutOfTime
 
 
 class _Share:
@@ -49,22 +50,27 @@ class Pool:
         # answers, and a lock that was held while forking would never open.
         self._shares: dict[int, _Share] = {}
 
-    def acquire(self) -> Connection:
+    def acquire(self, ends: float = math.inf) -> Connection:
         """Give a connection that nobody else uses, at most `limit` at once.
 
-        Raises `UpstreamBusy` when none is free within `queue_timeout` seconds, and
-        `UpstreamUnreachable`.
+        Raises `UpstreamBusy` when none is free within `queue_timeout` seconds, `OutOfTime` when
+        that is not before `ends` (by the clock), and `UpstreamUnreachable`.
         """
         share = self._share()
+        left = max(ends - self._clock(), 0)
         try:
-            share.tickets.get(timeout=self._queue_timeout)
+            share.tickets.get(timeout=min(self._queue_timeout, left))
         except Empty as error:
+            if left < self._queue_timeout:
+                raise OutOfTime from error
             raise UpstreamBusy(f"{self._limit} requests are under way") from error
         try:
-            return self._idle_connection(share) or self._connect()
+            connection = self._idle_connection(share) or self._connect()
         except BaseException:
             share.tickets.put(None)
             raise
+        connection.ends = ends
+        return connection
 
     def finish(self, connection: Connection, *, reusable: bool) -> None:
         """Take a connection back. It is kept only if it may be reused and is provably clean."""
@@ -77,6 +83,11 @@ class Pool:
         else:
             connection.close()
         share.tickets.put(None)
+
+    def places(self) -> SimpleQueue[None]:
+        """Give this process's tickets to who brings connections along: each of its requests takes
+        one, and puts it back."""
+        return self._share().tickets
 
     def close(self) -> None:
         """Close what is idle in this process."""

@@ -8,13 +8,45 @@ below it, but never `/appx`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from socket import socket
 
 from ssogate.errors import BadTarget
 from ssogate.model import Target
+from ssogate.upstream.balance import Balance
+from ssogate.upstream.health import Health
 from ssogate.upstream.origin import Origin
 from ssogate.upstream.pool import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long an upstream is waited for, in seconds."""
+
+    read: float
+    """For an answer, and for each next piece of it."""
+    write: float
+    """When it does not take what is sent to it."""
+    queue: float
+    """For one's turn."""
+    idle: float
+    """How long an unused connection is kept."""
+    connect: float
+    """For a connection."""
+    total: float
+    """For the request as a whole; infinite for no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One of the servers of an upstream. `pool` is for threads, which may wait; `dial` opens a
+    connection for who brings its own loop, and raises `UpstreamUnreachable`."""
+
+    origin: Origin
+    pool: Pool
+    dial: Callable[[], socket]
+    health: Health
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +54,37 @@ class Upstream:
     """An upstream that has been opened."""
 
     name: str
-    origin: Origin
-    pool: Pool
+    servers: tuple[Server, ...]
+    balance: Balance[Server]
+    limits: Limits
     host_header: str = ""
     """What is sent as Host; empty: what the visitor sent."""
+
+    def choose(self, now: float, besides: Server | None = None) -> Server:
+        """Give the server that is to have the next request; `now` is in monotonic seconds.
+
+        The request counts as under way until `server.health.ended()`, which follows each call
+        once; what came of it, if it was the server's doing, is told before: `succeeded()` or
+        `failed(now)`. `besides` is a server that could not be reached. Raises `UpstreamDown`.
+        """
+        return self.balance.choose(now, besides)
+
+    def close(self) -> None:
+        """End the checks, and close what is idle in this process."""
+        self.balance.close()
+        for server in self.servers:
+            server.pool.close()
+
+    def own_path(self, url: str) -> str | None:
+        """Give the path, with what follows, of a URL that points at it; None for any other URL."""
+        for server in self.servers:
+            path = server.origin.own_path(url, self.host_header)
+            if path is not None:
+                return path if path.startswith("/") else f"/{path}"
+        return None
+
+    def __str__(self) -> str:
+        return f"{self.name} ({', '.join(str(server.origin) for server in self.servers)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +114,7 @@ class Route:
     identity: Mapping[str, str] = field(default_factory=dict)
     """Header name to field of the identity."""
     method_override: bool = False
+    websockets: bool = False
     max_body: int = 2**30
 
     def upstream_path(self, target: Target) -> str:
@@ -70,6 +130,18 @@ class Route:
                 raise BadTarget("an empty segment follows the prefix that is stripped")
         path = f"{self.add_prefix}{rest}" or "/"
         return f"{path}?{target.query}" if target.query else path
+
+    def relocated(self, location: str, site: str) -> str:
+        """Give a redirect of the upstream to its own address as one to the visitor's site (scheme,
+        host and port); any other unchanged.
+
+        The site is always written out: a path that an upstream chose may start with `//`.
+        """
+        path = None if isinstance(self.to, Redirect) else self.to.own_path(location)
+        path = None if path is None else self.visitor_path(path)
+        if path is None:
+            return location
+        return f"{site}{path}" if path.startswith("/") else f"{site}/{path}"
 
     def visitor_path(self, path: str) -> str | None:
         """Undo `upstream_path`; None for a path that no visitor can have asked for."""

@@ -8,6 +8,7 @@ disagree about where an answer ends, and the next visitor would get the rest of 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
@@ -89,10 +90,11 @@ def find_head_end(data: bytes, searched: int = 0) -> int:
     return 0
 
 
-def parse_head(data: bytes, method: str) -> Head:
+def parse_head(data: bytes, method: str, *, switching: bool = False) -> Head:
     """Read a complete answer head (with its closing empty line) to a request of `method`.
 
-    Raises `UpstreamInvalid`.
+    `switching` says that the request asked for another protocol, so that the answer may switch to
+    it. Raises `UpstreamInvalid`.
     """
     text = data.decode("latin-1")
     start = _STATUS_LINE.match(text)
@@ -100,7 +102,7 @@ def parse_head(data: bytes, method: str) -> Head:
         _refuse("no HTTP/1.0 or HTTP/1.1 status line")
     fields = _fields(text, start.end(), len(text) - 2)
     status = int(start[2])
-    if status == 101:
+    if status == 101 and not switching:
         _refuse("a switch to another protocol that nobody asked for")
     length, chunked, connection = _framing(fields)
     reusable = start[1] == "1" and "close" not in map(str.strip, connection.lower().split(","))
@@ -145,10 +147,15 @@ def _framing(fields: Fields) -> tuple[int | None, bool, str]:
 class Chunks:
     """Decode a chunked body (RFC 9112, section 7.1) piece by piece, however it was cut up."""
 
-    __slots__ = ("_held", "_left", "_read_line", "_trailers", "ended")
+    __slots__ = ("_held", "_left", "_lines", "_plain", "_read_line", "_trailers", "ended", "more")
 
-    def __init__(self) -> None:
+    def __init__(self, *, plain: bool = False, lines: float = math.inf) -> None:
+        """`plain` chunks have neither extensions nor trailers. At most so many `lines` between two
+        chunks are read at a time: of tiny chunks, few bytes make long work."""
         self._held = b""
+        self._plain, self._lines = plain, lines
+        self.more = False
+        """Whether something has come that is still to be read: by `feed(b"")`."""
         self._left = 0
         self._trailers = 0
         self._read_line = self._size_line
@@ -163,8 +170,12 @@ class Chunks:
     def feed(self, data: bytes) -> bytes:
         """Give what `data` holds of the body, maybe nothing. Raises `UpstreamInvalid`."""
         data = self._held + data
-        at, parts = 0, []
+        at, parts, lines = 0, [], 0
+        self.more = False
         while not self.ended:
+            if lines >= self._lines:
+                self.more = True
+                break
             if self._left:
                 part = data[at : at + self._left]
                 if not part:
@@ -180,12 +191,13 @@ class Chunks:
                 break
             self._read_line(data[at:end])
             at = end + 2
+            lines += 1
         self._held = data[at:]
         return b"".join(parts)
 
     def _size_line(self, line: bytes) -> None:
         found = _CHUNK_LINE.fullmatch(line)
-        if found is None:
+        if found is None or (self._plain and found.end(1) < len(line)):
             _refuse("a malformed chunk size")
         self._left = int(found[1], 16)
         self._read_line = self._end_of_chunk if self._left else self._trailer
@@ -201,7 +213,7 @@ class Chunks:
         self._trailers += len(line)
         if self._trailers > MAX_TRAILERS:
             _refuse(f"more than {MAX_TRAILERS} bytes of trailers")
-        if line and not _FIELD.fullmatch(line.decode("latin-1") + "\r\n"):
+        if line and (self._plain or not _FIELD.fullmatch(line.decode("latin-1") + "\r\n")):
             _refuse("a malformed trailer")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from json.encoder import encode_basestring_ascii as quoted
 from typing import TYPE_CHECKING, Any
@@ -57,22 +58,36 @@ class GateLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
         if self.access_log_enabled:
             self.access_log.info(access_line(resp, environ, request_time, self.now()))
 
+    def access_lines(self, lines: Sequence[str]) -> None:
+        """Write lines about requests that the lane has answered, several at a time: what a call of
+        the logger costs is a good part of what such a request does."""
+        for text in lines if self.cfg.syslog else ("\n".join(lines),):
+            self.access_log.info(text)
+
     def now(self) -> str:
         """The time in UTC, to the millisecond."""
         return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def access_line(resp: Any, environ: WSGIEnvironment, took: timedelta, now: str) -> str:
-    """Give the line: JSON of ASCII alone, so that nothing in it can look like another line."""
-    known, status = session(environ), str(resp.status or "")[:3]
-    client = environ.get(CLIENT) or environ.get("REMOTE_ADDR", "")
+    """Give the line of a request that the layers have answered."""
+    us = took // timedelta(microseconds=1)
+    told = access_members(environ, str(resp.status or "")[:3], int(resp.sent or 0), us)
+    return f'{{"time":"{now}",{told}'
+
+
+def access_members(environ: WSGIEnvironment, status: str, sent: int, us: int) -> str:
+    """Give what follows the time in a line of the access log: JSON of ASCII alone, so that nothing
+    in it can look like another line. `sent` are bytes of the body, `us` microseconds."""
+    known = session(environ)
+    user = "null" if known is None else quoted(known.identity.username[:MAX_WORD])
     return (
-        f'{{"time":"{now}","client":{quoted(str(client))},'
+        f'"client":{quoted(str(environ.get(CLIENT) or environ.get("REMOTE_ADDR", "")))},'
         f'"method":{quoted(str(environ.get("REQUEST_METHOD"))[:MAX_WORD])},'
         f'"path":{quoted(path_of(environ.get("RAW_URI") or ""))},'
-        f'"status":{status if status.isdigit() else "null"},"bytes":{int(resp.sent or 0)},'
-        f'"us":{took // timedelta(microseconds=1)},'
-        f'"user":{quoted(known.identity.username[:MAX_WORD]) if known else "null"},'
+        f'"status":{status if status.isdigit() else "null"},"bytes":{sent},'
+        f'"us":{us},'
+        f'"user":{user},'
         f'"request_id":{quoted(environ.get(REQUEST_ID, "")[:MAX_WORD])}}}'
     )
 

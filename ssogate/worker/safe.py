@@ -63,9 +63,11 @@ SAFE: Mapping[str, object] = {
     # A worker that hangs is replaced.
     "timeout": 30,
     # With gunicorn's own default one slow visitor holds up a whole worker, and with its own gthread
-    # one who does not hang up.
-    "worker_class": "ssogate.worker.threads.GateThreadWorker",
+    # a few who send nothing, or do not hang up.
+    "worker_class": "ssogate.worker.GateWorker",
     "threads": 16,
+    # Of a worker; an idle one costs some 1 KiB.
+    "worker_connections": 20_000,
 }
 
 _LEAKS = re.compile(

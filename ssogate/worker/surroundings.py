@@ -15,7 +15,7 @@ Finding = tuple[str, str, bool]
 """The setting, what is wrong with it, and whether that is a warning only."""
 
 # gunicorn's other workers speak ASGI, or bring a parser of their own.
-_OURS = "ssogate.worker.threads.GateThreadWorker"
+_OURS = "ssogate.worker.GateWorker"
 _WORKERS = {
     _OURS: "",
     "gthread": "visitors who do not hang up hold up a whole worker, two seconds each",
@@ -23,6 +23,7 @@ _WORKERS = {
     "gevent": "the gate is not tested with it",
 }
 _LONG_NAMES = {
+    "ssogate.worker.gate_worker.GateWorker": _OURS,
     "gunicorn.workers.gthread.ThreadWorker": "gthread",
     "gunicorn.workers.sync.SyncWorker": "sync",
     "gunicorn.workers.ggevent.GeventWorker": "gevent",

@@ -19,6 +19,7 @@ from ssogate.api.people import NewPasswords
 from ssogate.config.net import network
 from ssogate.crypto import hash_password
 from ssogate.directory import ACCOUNTS, SERVERS, SERVICES
+from ssogate.directory.client_rules import Offer
 from ssogate.directory.clients import API_CREDENTIALS, API_ROLES, add_api_credential
 from ssogate.directory.destinations import Destinations
 from ssogate.model import (
@@ -49,6 +50,7 @@ class Office:
         self.new_token = lambda: f"{next(tokens):040x}"
         self.settings = ApiSettings(networks=(network("192.0.2.0/24"),))
         self.check_password: Any = None
+        self.offer: Offer | None = None
         self.hashed: Callable[[str], str] = hash_password
         role = ApiRole(0, "all", frozenset(ACTIONS))
         API_ROLES.add(self.store, role, by=SUE, now=NOW)
@@ -95,6 +97,7 @@ class Office:
             random=self.random,
             check_password=self.check_password,
             passwords=NewPasswords(12, self.hashed),
+            offer=self.offer,
         )
 
     def post(

@@ -12,7 +12,9 @@ import pytest
 
 from ssogate.crypto.random_secrets import digest, matches
 from ssogate.directory import ACCOUNTS
-from ssogate.model import AccountStatus, Client, GrantType
+from ssogate.directory.client_rules import Offer
+from ssogate.directory.clients import CLIENTS
+from ssogate.model import AccountStatus, Client, ClientAuthentication, GrantType
 from tests.api.making import Office, refused
 from tests.directory.making import SUE, customer
 from tests.storage.making import NOW
@@ -98,6 +100,27 @@ def test_redirect_uris_come_in_several_ways(office: Office, pairs: list[tuple[st
         pytest.param({**CODE, "scope": " "}, "At least one valid scope is required.", id="none"),
         pytest.param(
             {**CODE, "scope": "openid root"}, 'The requested scope "root" is invalid.', id="scope"
+        ),
+        pytest.param(
+            {**CODE, "scope": "openid emial"},
+            'The requested scope "emial" is invalid. Did you mean "email"?',
+            id="a slip in a scope",
+        ),
+        pytest.param(
+            {**CODE, "scope": "profile"},
+            'The scope "openid" is required for the authorization code grant type.',
+            id="no openid",
+        ),
+        pytest.param(
+            {**CODE, "grantType": "client_credentials", "scope": "email"},
+            'The requested scope "email" is invalid.',
+            id="people, for itself",
+        ),
+        pytest.param(
+            {**CODE, "redirectUri[1]": "https://a.example/", "redirectUri[2]": "javascript:x"},
+            "redirect URIs: 'javascript:x' is no absolute URI without a fragment, or one of a"
+            " browser's own",
+            id="redirect URI",
         ),
         pytest.param(
             {**SSO, "serviceId": "2", "scope": "sso:custom_redirect"},
@@ -199,6 +222,58 @@ def test_a_secret_is_reset_and_the_old_one_dead(office: Office, yes: str) -> Non
     assert not matches(old, client.secret_digest)
     assert new not in repr([*office.store.activity.listed()])
     assert "client.secret-reset" in dict(office.lines)
+
+
+def test_redirect_uris_take_the_place_of_all_that_were(office: Office) -> None:
+    created(office, **CODE, redirectUri="https://a.example/ https://b.example/")
+
+    office.good(
+        "UpdateOAuthCredential",
+        credentialId=1,
+        **{"redirectUri[0]": "https://b.example/", "redirectUri[1]": "https://c.example/"},
+        description="New",
+        logoUri="/_sso/theme/new.png",
+    )
+
+    (shown,) = office.good("ListOAuthCredentials")["clients"]
+    assert shown["redirectUri"] == ["https://b.example/", "https://c.example/"]
+    assert (shown["description"], shown["logoUri"]) == ("New", "/_sso/theme/new.png")
+    assert (shown["name"], shown["scope"]) == ("Wiki", "openid profile")
+
+    office.good("UpdateOAuthCredential", credentialId=1, redirectUri="")
+    assert office.good("ListOAuthCredentials")["clients"][0]["redirectUri"] == []
+
+
+def test_a_client_for_itself_and_a_device_may_have_what_apis_have(office: Office) -> None:
+    office.offer = Offer({**Offer().scopes, "files:read": frozenset()})
+    device = "urn:ietf:params:oauth:grant-type:device_code"
+
+    backup = {"grantType": "client_credentials", "name": "Backup", "scope": "files:read"}
+    assert created(office, **backup).grant is GrantType.CLIENT_CREDENTIALS
+    screen = {"grantType": device, "name": "TV", "scope": "openid files:read"}
+    assert created(office, **screen).grant is GrantType.DEVICE_CODE
+
+    (found,) = office.good("ListOAuthCredentials", grantType=device)["clients"]
+    assert (found["name"], found["grantTypes"]) == ("TV", device)
+
+
+def test_what_gateway_yaml_has_no_more_stops_no_other_change(office: Office) -> None:
+    office.offer = Offer({**Offer().scopes, "files:read": frozenset()})
+    created(office, **CODE | {"scope": "openid files:read"})
+    office.offer = None
+
+    office.good("UpdateOAuthCredential", credentialId=1, name="New")
+
+    message = office.no("CreateOAuthCredential", **CODE | {"scope": "openid files:read"})
+    assert message == 'The requested scope "files:read" is invalid.'
+
+
+def test_a_public_client_has_no_secret_to_reset(office: Office) -> None:
+    client = created(office, **CODE)
+    public = partial(replace, authentication=ClientAuthentication.NONE)
+    CLIENTS.change(office.store, client.number, public, by=SUE, now=NOW)
+
+    assert "has no secret" in office.no("UpdateOAuthCredential", credentialId=1, resetSecret="1")
 
 
 @pytest.mark.parametrize(

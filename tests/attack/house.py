@@ -23,9 +23,9 @@ from click.testing import CliRunner
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.hotp import HOTP
 
-from ssogate.app import Gate, open_gate
 from ssogate.cli import main
 from ssogate.crypto.totp import PERIOD, recovery_key
+from ssogate.gate import Gate, open_gate
 from ssogate.model import Identity, User
 from ssogate.settings import load
 from ssogate.storage import Store

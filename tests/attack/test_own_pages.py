@@ -14,8 +14,9 @@ from urllib.parse import quote, urlencode
 import pytest
 from sqlalchemy import select
 
-from ssogate.app import HEALTH, doors
+from ssogate.doors import HEALTH, doors
 from ssogate.login.chooser import SIGN_IN, SIGNED_OUT
+from ssogate.middleware.auth_request import AUTH
 from ssogate.storage import SQLiteStore, schema
 from tests.attack.house import (
     ACCOUNT,
@@ -109,7 +110,7 @@ def own_addresses(house: House) -> list[str]:
 def test_every_address_of_ours_that_takes_a_form_is_among_them(house: House, joe: Browser) -> None:
     """A new one that forgets to ask where a form comes from is found here."""
     before = state(house)
-    harmless = {HEALTH, SIGN_IN, SIGNED_OUT, "/sso.php"}
+    harmless = {AUTH, HEALTH, SIGN_IN, SIGNED_OUT, "/sso.php"}
     for path in own_addresses(house):
         answer = joe.submit(path, {"end": "others"}, "Sec-Fetch-Site: cross-site", keep=False)
         if path not in harmless and not path.startswith("/_sso/theme"):

@@ -155,8 +155,10 @@ def test_no_cookie_bytes_are_a_session_or_harm_one(
     beside = asked(stage, sent(b"/members/x", [b"Cookie: " + b"; ".join(parts)], host=HOST))
 
     assert_harmless(alone + beside)
-    assert {answer.status for answer in alone} <= {400, 401}
-    assert {answer.status for answer in beside} <= {200, 400, 401}
+    # A line end among them begins another header, which may be refused for what it says.
+    refused = {400, 401, 417, 501}
+    assert {answer.status for answer in alone} <= refused
+    assert {answer.status for answer in beside} <= {200, *refused}
     for found in (found for found in stage.seen() if found["uri"] == "/members/x"):
         assert found["headers"]["HTTP_X_REMOTE_USER"] == "john"
         assert signed_in.partition("=")[2] not in str(found)

@@ -5,6 +5,7 @@ Every test gives itself a person of its own: what one changes, no other sees.
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -12,18 +13,39 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_bytes
+from urllib.parse import urlencode
+from urllib.request import urlopen
 from uuid import uuid4
 
 from playwright.sync_api import Page
 
-from ssogate.app import open_gate
 from ssogate.directory import By, add_user, set_password
+from ssogate.directory.clients import add_client
+from ssogate.gate import open_gate
+from ssogate.model import Client, ClientAuthentication, GrantType
+from ssogate.provider.addresses import DEVICE_AUTHORIZATION
 from ssogate.settings import load
 from tests.gate import link_path
 from tests.servers import Process
 
 PASSWORD = "correct horse battery staple"
 BY = By("tests")
+TELEVISION = Client(
+    number=0,
+    identifier="",
+    secret_digest="",
+    grant=GrantType.DEVICE_CODE,
+    name="Television in the boathouse",
+    service=None,
+    scopes=frozenset({"openid", "email"}),
+    description="It shows who rows when.",
+    logo_uri="",
+    redirect_uris=(),
+    created_at=0,
+    updated_at=0,
+    authentication=ClientAuthentication.NONE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +67,16 @@ class Places:
         set_password(gate.store, user.identity.subject, PASSWORD, by=BY, now=now)
         gate.store.close()
         return name
+
+    def device(self) -> str:
+        """Have a new device ask for a code; gives the address that it shows to its person."""
+        gate = open_gate(load(self.var / "moved/gateway.yaml"))
+        now = int(time.time())
+        client, _ = add_client(gate.store, TELEVISION, random=token_bytes, by=BY, now=now)
+        gate.store.close()
+        asked = urlencode({"client_id": client.identifier, "scope": "openid email"}).encode()
+        with urlopen(f"{self.gate}{DEVICE_AUTHORIZATION}", asked, timeout=10) as told:
+            return str(json.load(told)["verification_uri_complete"])
 
     def link(self, username: str, redirect: str = "/members/") -> str:
         """A link of the members' house that signs this person in."""

@@ -46,7 +46,8 @@ def sign_in_with(page: Page, places: Places, person: str, code: str) -> None:
     page.goto(f"{places.gate}/members/")
     fill_in(page, person)
     expect(page.get_by_role("heading")).to_have_text("One more step")
-    page.keyboard.type(code)  # the cursor is there already
+    expect(page.get_by_label("Code")).to_be_focused()  # a paint after the load
+    page.keyboard.type(code)
     page.keyboard.press("Enter")
 
 

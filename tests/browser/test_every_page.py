@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Page
 
+from ssogate.portal.applications import APPLICATIONS
+from ssogate.provider.addresses import AUTHORIZE, DEVICE, END_SESSION
+from ssogate.provider.clients.credentials_page import CREDENTIALS
 from tests.browser.conftest import MakePage
 from tests.browser.demonstration import PASSWORD, Places, fill_in, sign_in
 from tests.browser.test_account import code_of
@@ -18,7 +22,10 @@ pytestmark = [pytest.mark.server, pytest.mark.browser]
 
 AXE = Path(__file__).with_name("node_modules") / "axe-core/axe.min.js"
 TEMPLATES = PROJECT / "ssogate/http/templates"
-NO_PAGES = {"base", "fields"}
+NO_PAGES = {"base", "fields", "scopes"}
+VILLAGE = "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch"
+CLIENT = "https://library.rowing-club-on-the-northern-lake.example"
+BACK = f"{CLIENT}/index.php/apps/openid_connect/answers-of-the-gate-arrive-here"
 
 DARK_PHONE = {
     "color_scheme": "dark",
@@ -98,6 +105,79 @@ def tour(page: Page, places: Places) -> Iterator[str]:
     yield "service"
     page.goto(f"{gate}/_sso/admin/servers")
     yield "servers"
+
+    yield from devices(page, places)
+    yield from an_application(page, gate)
+
+
+def an_application(page: Page, gate: str) -> Iterator[str]:
+    """Make an application, sign in to it and out: its own pages stay white, so ours remain."""
+    page.route(f"{CLIENT}/**", lambda route: route.fulfill(status=204))
+    page.goto(f"{gate}{APPLICATIONS}")
+    yield "applications"
+    page.goto(f"{gate}{CREDENTIALS}")
+    page.locator(f"[href='{CREDENTIALS}/new']").click()
+    yield "credential"
+    about = {"name": f"Library of {VILLAGE}", "description": "Boats, books and bookings."}
+    about |= {"scope": "openid profile email groups offline_access"}
+    send(page, **about, redirect_uris=f"{BACK}\nno address")
+    yield "credential"
+    send(page, redirect_uris=BACK, post_logout_redirect_uris=CLIENT)
+    yield "credential_secret"
+    client = page.locator("dd").first.inner_text()
+    page.goto(f"{gate}{CREDENTIALS}")
+    yield "credentials"
+    page.locator("li", has_text=client).locator("a").click()
+    yield "credential"
+    page.locator("button[value='1d']").click()
+    yield "credential_secret"
+
+    yield from signing_in(page, gate, {"client_id": client, "scope": about["scope"]})
+
+    page.goto(f"{gate}{CREDENTIALS}")
+    page.locator("li", has_text=client).locator("a").click()
+    page.locator("[href$='/delete']").click()
+    yield "credential_delete"
+    leaving = {"client_id": client, "post_logout_redirect_uri": CLIENT}
+    page.goto(f"{gate}{END_SESSION}?{urlencode(leaving)}")
+    yield "end_session"
+    send(page)
+    yield "continue"
+
+
+def signing_in(page: Page, gate: str, asked: dict[str, str]) -> Iterator[str]:
+    """Sign in to an application in each way in which its answer travels by a page."""
+    asked |= {"response_type": "code", "redirect_uri": BACK}
+    asked |= {"code_challenge": "c" * 43, "code_challenge_method": "S256"}
+    authorize = f"{gate}{AUTHORIZE}?{urlencode(asked)}"
+    page.goto(authorize)
+    yield "consent"
+    send(page, button="[value=allow]")
+    yield "continue"
+    page.goto(f"{authorize}&prompt=select_account")
+    yield "consent"
+    send(page, button="[value=deny]")
+    yield "continue"
+    page.goto(f"{authorize}&prompt=consent&response_mode=form_post")
+    send(page, button="[value=allow]")
+    yield "form_post"
+    page.goto(f"{gate}{APPLICATIONS}")
+    yield "applications"
+
+
+def devices(page: Page, places: Places) -> Iterator[str]:
+    """Connect a device, and refuse another one."""
+    page.goto(f"{places.gate}{DEVICE}")
+    yield "device"
+    send(page, user_code="no code")
+    yield "device"
+    for answer in ("allow", "deny"):
+        page.goto(places.device())
+        yield "device"
+        send(page)
+        yield "device_confirm"
+        send(page, button=f"[value={answer}]")
+        yield "device_done"
 
 
 @pytest.mark.parametrize(

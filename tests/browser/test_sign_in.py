@@ -68,19 +68,20 @@ def test_any_spelling_of_the_name_or_the_address_will_do(
 def test_the_keyboard_alone_leads_in_and_out(page: Page, places: Places) -> None:
     person = places.somebody()
     page.goto(f"{places.gate}/members/")
-    page.keyboard.type(person)  # the cursor stands in the first field
+    expect(page.get_by_label("User name")).to_be_focused()  # a paint after the load
+    page.keyboard.type(person)
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{places.gate}/members/")
 
     page.goto(f"{places.gate}/_sso/account")
-    reached = [tab_on(page) for _ in range(3)]
-    for _ in range(2):
+    reached = [tab_on(page) for _ in range(4)]
+    for _ in range(3):
         page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
 
-    assert reached == ["Sign out", "My services", "Go to the front page"]
+    assert reached == ["Sign out", "My services", "Applications", "Go to the front page"]
     expect(page.get_by_role("heading")).to_have_text("You are signed out")
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ssogate.app import Gate, open_gate
 from ssogate.cli import main
+from ssogate.gate import Gate, open_gate
 from ssogate.settings import load
 
 SECRET = "0123456789abcdef0123456789abcdef"

@@ -89,6 +89,7 @@ def test_sums_up_what_is_in_order(site: Site) -> None:
         "tests": "2 passed",
         "store": "sqlite, var/ssogate.sqlite",
         "server": "our own settings, for want of a gunicorn.conf.py: 1 worker, on 127.0.0.1:8000",
+        "fast lane": "not compiled",
     }
 
 

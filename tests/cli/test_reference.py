@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 from pydantic import Field
 
-from ssogate.app import doors
 from ssogate.cli import main
 from ssogate.cli.keys import Key, Section, sections
 from ssogate.cli.reference import reference
 from ssogate.config import Duration, Secret, Settings
+from ssogate.doors import doors
 from ssogate.errors import GateError
 from ssogate.policy.settings import PolicyFile
 from ssogate.settings import GatewaySettings

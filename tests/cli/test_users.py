@@ -37,8 +37,8 @@ def test_lists_users_in_a_table(sue: Site) -> None:
 
     assert sue.good("user", "list").splitlines() == [
         "USER  NAME       E-MAIL           GROUPS   STATE   FROM",
-        "bob              bob@example.com           active  operator",
-        "Sue   Sue Jones  sue@example.com  a,staff  active  operator",
+        "bob              bob@example.com           active  (operator)",
+        "Sue   Sue Jones  sue@example.com  a,staff  active  (operator)",
     ]
 
 

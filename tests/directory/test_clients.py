@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -9,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from ssogate.crypto import jwk
 from ssogate.crypto.random_secrets import digest, matches
 from ssogate.directory import ACCOUNTS, SERVICES
+from ssogate.directory.client_rules import Offer, client_keys
 from ssogate.directory.clients import (
     API_CREDENTIALS,
     API_ROLES,
@@ -27,6 +30,7 @@ from ssogate.model import (
     ApiCredential,
     ApiRole,
     Client,
+    ClientAuthentication,
     GrantType,
     Service,
     ServiceStatus,
@@ -59,6 +63,17 @@ PANEL = replace(
     scopes=frozenset({"clientarea:profile"}),
     redirect_uris=(),
 )
+
+PUBLIC, BY_KEY = ClientAuthentication.NONE, ClientAuthentication.PRIVATE_KEY
+READ = frozenset({"files:read"})
+KEY = jwk.generate("ES256").public.jwk()
+
+
+def jwks_of(*keys: dict[str, str]) -> str:
+    return json.dumps({"keys": keys})
+
+
+KEYS = jwks_of(KEY)
 
 
 def role(store: SQLiteStore, name: str, *allowed: str) -> ApiRole:
@@ -297,9 +312,8 @@ def test_an_uri_that_no_code_is_sent_to(store: SQLiteStore, uri: str) -> None:
         pytest.param({"name": " "}, "A name for the Client Credential", id="no name"),
         pytest.param({"name": "a\u202e"}, "name: holds the invisible", id="name"),
         pytest.param({"scopes": frozenset()}, "At least one valid scope", id="no scope"),
-        pytest.param(
-            {"scopes": frozenset({"clientarea:profile"})}, "scope .* is invalid", id="scope"
-        ),
+        pytest.param({"scopes": frozenset({"openid", "a,b"})}, "scope .* is invalid", id="scope"),
+        pytest.param({"scopes": frozenset({"profile"})}, '"openid" is required', id="no openid"),
         pytest.param(
             {"redirect_uris": tuple(f"https://a.example/{n}" for n in range(21))},
             "has 20 at most",
@@ -309,6 +323,64 @@ def test_an_uri_that_no_code_is_sent_to(store: SQLiteStore, uri: str) -> None:
         pytest.param({"logo_uri": "//evil.example/x"}, "logo URI: is neither", id="logo elsewhere"),
         pytest.param({"description": "a\nb"}, "description: holds", id="description"),
         pytest.param({"grant": GrantType.SINGLE_SIGN_ON}, "A service ID is required", id="grant"),
+        pytest.param(
+            {"grant": GrantType.CLIENT_CREDENTIALS}, '"openid" is invalid', id="people, for itself"
+        ),
+        pytest.param(
+            {"grant": GrantType.CLIENT_CREDENTIALS, "scopes": READ, "authentication": PUBLIC},
+            "none is not for the grant type client_credentials",
+            id="for itself, by nothing",
+        ),
+        pytest.param({"authentication": BY_KEY}, "^jwks: ", id="no keys"),
+        pytest.param({"jwks": KEYS}, "^jwks: ", id="keys for nothing"),
+        pytest.param({"authentication": BY_KEY, "jwks": "[]"}, "^jwks: ", id="no JWKS"),
+        pytest.param(
+            {"authentication": BY_KEY, "jwks": '{"keys": []}'}, "^jwks: .* 1 to 10", id="empty"
+        ),
+        pytest.param(
+            {"authentication": BY_KEY, "jwks": '{"keys": ["x"]}'}, "is no key", id="no key"
+        ),
+        pytest.param(
+            {"authentication": BY_KEY, "jwks": jwks_of(KEY | {"d": "x"})}, "private", id="private"
+        ),
+        pytest.param(
+            {"authentication": BY_KEY, "jwks": jwks_of(KEY, KEY)}, "same kid", id="one key twice"
+        ),
+        pytest.param(
+            {"authentication": BY_KEY, "jwks": jwks_of(*[KEY] * 11)}, "1 to 10 keys", id="11 keys"
+        ),
+        pytest.param(
+            {"authentication": BY_KEY, "jwks": jwks_of(KEY) + " " * 16_384}, "16384", id="long keys"
+        ),
+        pytest.param({"pairwise": True, "redirect_uris": ()}, "exactly one host", id="no sector"),
+        pytest.param(
+            {"pairwise": True, "redirect_uris": ("https://a.example/", "https://b.example/")},
+            "exactly one host",
+            id="two sectors",
+        ),
+        pytest.param({"algorithm": "none"}, "^algorithm: ", id="algorithm none"),
+        pytest.param({"algorithm": "HS256"}, "^algorithm: ", id="a shared key"),
+        pytest.param({"groups": frozenset({"a,b"})}, "comma", id="group"),
+        pytest.param({"resources": ("files",)}, "^resources: ", id="relative resource"),
+        pytest.param({"resources": ("https://a.example/#x",)}, "^resources: ", id="fragment"),
+        pytest.param({"resources": ("https://a.example/\nx",)}, "^resources: ", id="two resources"),
+        *(
+            pytest.param({field: value([uri])}, message, id=f"{field}: {uri}")
+            for field, message, value in (
+                ("post_logout_redirect_uris", "^post-logout redirect URIs: ", tuple),
+                ("backchannel_logout_uri", "^back-channel logout URI: ", "".join),
+            )
+            for uri in (
+                "http://wiki.example/out",
+                "HTTP://wiki.example/out",
+                "http://127.0.0.1.evil.example/",
+                "https://wiki.example/out#x",
+                "https://user@wiki.example/out",
+                "javascript:alert(1)",
+                "/out",
+            )
+        ),
+        pytest.param({"backchannel_logout_uri": "app.wiki:/out"}, "is no URL", id="app's own"),
     ],
 )
 def test_a_client_that_must_not_be(
@@ -392,3 +464,154 @@ def test_a_client_speaks_for_the_account_that_its_service_had_at_first(store: SQ
     assert changed.account == mine.account
     there = partial(replace, service=other.number)
     assert CLIENTS.change(store, panel.number, there, by=SUE, now=NOW).account == other.account
+
+
+# --- How a client proves itself ------------------------------------------------------------------
+
+
+def test_a_public_client_has_no_secret_and_always_a_code_challenge(store: SQLiteStore) -> None:
+    app, secret = client(store, authentication=PUBLIC, pkce=False)
+
+    assert (secret, app.secret_digest, app.pkce) == ("", "", True)
+    assert not matches("", app.secret_digest)
+    with pytest.raises(ValueError, match="has no secret"):
+        reset_client_secret(store, app.number, random=RANDOM, by=SUE, now=NOW)
+
+
+def test_whoever_proves_itself_by_keys_has_no_secret(store: SQLiteStore) -> None:
+    told = KEY | {"x5u": "https://evil.example/"}
+    wiki, secret = client(store, authentication=BY_KEY, jwks=jwks_of(told), pkce=False)
+
+    assert (secret, wiki.secret_digest, wiki.pkce) == ("", "", False)
+    assert [key.jwk() for key in client_keys(wiki.jwks)] == [KEY]
+    assert "evil" not in wiki.jwks, "only what makes a public key is kept"
+
+
+def test_a_client_that_becomes_public_forgets_its_secrets(store: SQLiteStore) -> None:
+    wiki, _ = client(store)
+    reset_client_secret(store, wiki.number, overlap=60, random=RANDOM, by=SUE, now=NOW)
+
+    public = partial(replace, authentication=PUBLIC)
+    app = CLIENTS.change(store, wiki.number, public, by=SUE, now=NOW)
+
+    assert (app.secret_digest, app.old_secret_digest, app.old_secret_until) == ("", "", 0)
+
+
+def test_an_old_secret_holds_as_long_as_was_asked(store: SQLiteStore) -> None:
+    wiki, first = client(store)
+
+    changed, _ = reset_client_secret(
+        store, wiki.number, overlap=3600, random=RANDOM, by=SUE, now=NOW
+    )
+
+    assert matches(first, changed.old_secret_digest)
+    assert changed.old_secret_until == NOW + 3600
+
+
+@pytest.mark.parametrize("overlap", [0, 60])
+def test_a_reset_within_an_overlap_forgets_the_oldest_secret(
+    store: SQLiteStore, overlap: int
+) -> None:
+    wiki, first = client(store)
+    _, second = reset_client_secret(
+        store, wiki.number, overlap=3600, random=RANDOM, by=SUE, now=NOW
+    )
+
+    changed, third = reset_client_secret(
+        store, wiki.number, overlap=overlap, random=RANDOM, by=SUE, now=NOW
+    )
+
+    assert matches(third, changed.secret_digest)
+    assert matches(second, changed.old_secret_digest) is (overlap > 0)
+    assert not matches(first, changed.old_secret_digest)
+
+
+@pytest.mark.parametrize("overlap", [-1, 30 * 86_400 + 1])
+def test_an_overlap_has_bounds(store: SQLiteStore, overlap: int) -> None:
+    wiki, _ = client(store)
+
+    with pytest.raises(ValueError, match="from 0 to 30 days"):
+        reset_client_secret(store, wiki.number, overlap=overlap, random=RANDOM, by=SUE, now=NOW)
+    assert store.clients.get(wiki.number) == wiki
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        pytest.param("https://wiki.example/out?a=b", id="https"),
+        pytest.param("http://localhost:8080/out", id="localhost"),
+        pytest.param("http://[::1]/out", id="loopback"),
+    ],
+)
+def test_people_and_tokens_of_a_logout_go_to_such_uris(store: SQLiteStore, uri: str) -> None:
+    wiki, _ = client(store, post_logout_redirect_uris=(uri,), backchannel_logout_uri=uri)
+
+    assert store.clients.get(wiki.number) == wiki
+
+
+def test_a_native_client_is_come_back_to_by_a_scheme_of_its_own(store: SQLiteStore) -> None:
+    app, _ = client(store, native=True, post_logout_redirect_uris=("com.example.app:/out",))
+
+    assert app.post_logout_redirect_uris == ("com.example.app:/out",)
+
+
+# --- What gateway.yaml has for clients -----------------------------------------------------------
+
+OFFER = Offer(
+    {"openid": frozenset({"sub"}), "profile": frozenset({"name"}), "files:read": frozenset()},
+    ("https://files.example/",),
+    ("RS256", "ES256"),
+)
+BACKUP = replace(WIKI, grant=GrantType.CLIENT_CREDENTIALS, scopes=READ, redirect_uris=())
+
+
+@pytest.mark.parametrize(
+    ("drawn", "message"),
+    [
+        pytest.param(replace(WIKI, scopes=WIKI.scopes | {"a"}), '"a" is invalid.$', id="scope"),
+        pytest.param(
+            replace(WIKI, scopes=frozenset({"openid", "profil"})),
+            'Did you mean "profile"',
+            id="a slip",
+        ),
+        pytest.param(
+            replace(BACKUP, scopes=frozenset({"profile"})), '"profile" is invalid', id="of people"
+        ),
+        pytest.param(
+            replace(BACKUP, resources=("https://file.example/",)),
+            'Did you mean "https://files.example/"',
+            id="resource",
+        ),
+        pytest.param(replace(WIKI, algorithm="EdDSA"), "algorithm: is none", id="algorithm"),
+        pytest.param(replace(WIKI, pairwise=True), "pairwise_salt", id="no salt"),
+    ],
+)
+def test_a_client_that_asks_for_what_there_is_not(drawn: Client, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        OFFER.checked(drawn)
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        pytest.param(WIKI, id="people"),
+        pytest.param(replace(BACKUP, resources=("https://files.example/",)), id="for itself"),
+        pytest.param(PANEL, id="a service's"),
+    ],
+)
+def test_a_client_that_asks_for_what_there_is(drawn: Client) -> None:
+    assert OFFER.checked(drawn) is drawn
+
+
+def test_what_a_client_had_before_is_not_asked_for_again() -> None:
+    before = replace(
+        WIKI,
+        scopes=frozenset({"openid", "gone"}),
+        resources=("https://gone/",),
+        algorithm="EdDSA",
+        pairwise=True,
+    )
+
+    assert OFFER.checked(replace(before, name="New"), before).name == "New"
+    with pytest.raises(ValueError, match='"gone" is invalid'):
+        OFFER.checked(replace(before, grant=GrantType.DEVICE_CODE), before)

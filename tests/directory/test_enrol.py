@@ -165,7 +165,7 @@ def test_two_spellings_are_one_person(store: SQLiteStore, users: UserStore, alia
 class AppearsMeanwhile:
     """A store in which somebody else adds the user between the look and the write."""
 
-    def get(self, canonical: str) -> User | None:
+    def arriving(self, canonical: str) -> User | None:
         return None
 
     def add(self, user: User) -> bool:

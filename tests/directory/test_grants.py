@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import make_url
 
 from ssogate.crypto.random_secrets import digest
+from ssogate.directory.consents import allowed, consented, give_consent, withdraw_consent
 from ssogate.directory.grants import (
     GRACE,
     GrantRefused,
@@ -24,28 +25,26 @@ from ssogate.directory.grants import (
     Redeemable,
     Refreshable,
     begin_grant,
-    consented,
+    code_key,
     family_token,
-    give_consent,
     introspect,
     redeem,
     redeemable,
     refreshable,
     revoke_all,
-    revoke_grant,
     revoke_token,
     rotate,
     successor_of,
-    withdraw_consent,
 )
 from ssogate.errors import Conflict
-from ssogate.model import Grant, Held, Token, TokenKind, User
+from ssogate.model import Consent, Grant, Held, Token, TokenKind, User
 from ssogate.storage import PostgreSQLStore, SQLiteStore, Store
 from tests.databases import PostgreSQL
-from tests.directory.making import SUE, actions, texts
+from tests.directory.making import SUE
+from tests.directory.making import texts as all_texts
 from tests.storage.contract import leave
 from tests.storage.granting import SHOP, WIKI, code, grant, joe_and_wiki, token
-from tests.storage.making import NOW, Hands
+from tests.storage.making import NOW, Hands, traced
 
 SECRET = b"of the gate's own"
 REFRESH = "refresh token"
@@ -117,6 +116,15 @@ def counts(store: Store, key: str, now: int = NOW) -> bool:
     return introspect(store, key, now=now) is not None
 
 
+def texts(store: Store) -> list[tuple[str, str]]:
+    """What the activity log says, besides that clients signed somebody in."""
+    return [(action, text) for action, text in all_texts(store) if action != "client.signed-in"]
+
+
+def actions(store: Store) -> list[str]:
+    return [action for action, _ in texts(store)]
+
+
 def refusal(attempt: Callable[[], object]) -> Reason:
     with pytest.raises(GrantRefused) as caught:
         attempt()
@@ -124,6 +132,49 @@ def refusal(attempt: Callable[[], object]) -> Reason:
 
 
 # --- Codes -----------------------------------------------------------------------------------
+
+
+def test_who_signed_in_is_in_the_activity_log(store: SQLiteStore) -> None:
+    joe, given = begun(store)
+    redeemed(store, given)
+
+    told = f"client {WIKI}, user {joe.identity.subject}"
+    assert all_texts(store) == [("client.signed-in", told)]
+
+
+def test_a_code_dies_with_the_boot_in_which_it_was_made(store: SQLiteStore) -> None:
+    assert store.boot
+    before = code_key(store, "x")
+    store.boot = "the next one"
+    after = code_key(store, "x")
+    store.boot = ""
+
+    assert len({before, after, code_key(store, "x")}) == 3
+    assert code_key(store, "x") == digest("x")
+
+
+@pytest.mark.parametrize("told_apart", [True, False])
+def test_who_redeems_a_code_waits_for_the_disk_if_a_power_cut_could_bring_it_back(
+    store: SQLiteStore, told_apart: bool
+) -> None:
+    _, given = begun(store)
+    store.boot = store.boot if told_apart else ""
+
+    with traced(store) as statements:
+        redeemed(store, given)
+
+    assert ("PRAGMA synchronous = FULL" in statements) is not told_apart
+
+
+def test_who_comes_second_ends_the_family_for_good(store: SQLiteStore) -> None:
+    _, given = begun(store)
+    found = redeemable(store, PRESENTED, by=SUE, now=NOW)
+    redeemed(store, given)
+
+    with traced(store) as statements, pytest.raises(GrantRefused):
+        redeem(store, found, [], by=SUE, now=NOW)
+
+    assert "PRAGMA synchronous = FULL" in statements
 
 
 def test_a_code_stands_for_its_grant(store: SQLiteStore) -> None:
@@ -217,6 +268,20 @@ def test_a_code_that_comes_again_ends_all_that_it_gave(store: SQLiteStore) -> No
     assert not counts(store, digest(REFRESH))
     told = f"client {WIKI}, user {given.subject}, grant {given.number}"
     assert texts(store) == [("code.reused", told)]
+
+
+def test_a_code_that_comes_again_hours_later_ends_all_that_it_gave(tmp_path: Path) -> None:
+    clock, late = Hands(), NOW + 80_000
+    store = SQLiteStore(tmp_path / "gate.db", clock=clock)
+    joe, given = begun(store, until=late + 1000)
+    redeemed(store, given)
+    clock.now = late
+    for key in ("c2", "c3"):  # each clears away what is past
+        another = grant(joe, until=late + 60)
+        begin_grant(store, another, code(another, key, until=late + 60))
+
+    assert refusal(lambda: redeemable(store, PRESENTED, by=SUE, now=late)) is Reason.REUSED
+    assert store.grants.get(given.number) == replace(given, revoked_at=late)
 
 
 def test_another_client_cannot_end_a_family_by_its_code(store: SQLiteStore) -> None:
@@ -388,13 +453,13 @@ def test_a_family_that_ends_while_somebody_refreshes_stays_ended(store: SQLiteSt
     refreshed(store, REFRESH, "a1")
     found = refreshable(store, digest(REFRESH), client=WIKI, by=SUE, now=NOW)
     successor = drawn(given, digest(successor_of(REFRESH, SECRET)), TokenKind.REFRESH)
-    revoke_grant(store, given.number, by=SUE, now=NOW)
+    revoke_all(store, client=WIKI, by=SUE, now=NOW)
     access = drawn(given, "a2", TokenKind.ACCESS)
 
     with pytest.raises(GrantRefused):
         rotate(store, found, successor, access, by=SUE, now=NOW)
     assert not counts(store, "a2")
-    assert actions(store) == ["grant.revoked"]
+    assert actions(store) == ["grants.revoked"]
 
 
 def test_a_session_that_ends_while_somebody_comes_leaves_nothing(store: SQLiteStore) -> None:
@@ -472,12 +537,11 @@ def test_nobody_revokes_another_clients_token(store: SQLiteStore) -> None:
 
 
 def test_a_grant_is_revoked_once(store: SQLiteStore) -> None:
-    _, given = begun(store)
+    begun(store)
 
-    assert revoke_grant(store, given.number, by=SUE, now=NOW)
-    assert not revoke_grant(store, given.number, by=SUE, now=NOW)
-    assert not revoke_grant(store, given.number + 1, by=SUE, now=NOW)
-    assert actions(store) == ["grant.revoked"]
+    assert revoke_all(store, client=WIKI, by=SUE, now=NOW) == 1
+    assert revoke_all(store, client=WIKI, by=SUE, now=NOW) == 0
+    assert actions(store) == ["grants.revoked"]
 
 
 def test_all_of_a_user_or_a_client_are_revoked_in_one_line(store: SQLiteStore) -> None:
@@ -523,6 +587,28 @@ def test_a_consent_withdrawn_ends_what_the_client_had(store: SQLiteStore) -> Non
     assert consented(store, given.subject, WIKI) == frozenset()
     assert not counts(store, "a0")
     assert actions(store) == ["consent.given", "grants.revoked", "consent.withdrawn"]
+
+
+def test_what_is_allowed_is_what_was_consented_to_and_what_is_granted_without(
+    store: SQLiteStore,
+) -> None:
+    joe = joe_and_wiki(store)
+    subject = joe.identity.subject
+    give_consent(store, subject, WIKI, frozenset({"groups"}), by=SUE, now=NOW + 7)
+    for wider in (frozenset({"profile"}), OPENID):
+        drawn = grant(joe, of=SHOP, session=None)
+        store.grants.add(replace(drawn, agreed=wider, scopes=OPENID))
+    store.grants.add(grant(joe, until=NOW + 5))
+
+    shops = Consent(subject, SHOP, frozenset({"openid", "profile"}), NOW)
+    wikis = Consent(subject, WIKI, frozenset({"groups"}), NOW + 7)
+    before, after = (allowed(store, subject, now=at) for at in (NOW + 4, NOW + 5))
+    assert {one.client: one.scopes for one in before}[WIKI] > wikis.scopes
+    assert sorted(after, key=lambda one: one.client) == [shops, wikis]
+
+    assert withdraw_consent(store, subject, SHOP, by=SUE, now=NOW)
+    assert allowed(store, subject, now=NOW + 5) == [wikis]
+    assert allowed(store, "nobody", now=NOW) == []
 
 
 def test_the_activity_log_names_no_code_and_no_token(store: SQLiteStore) -> None:

@@ -592,7 +592,7 @@ def test_a_slow_answer_is_not_waited_for(request: pytest.FixtureRequest, where: 
 
     with pytest.raises(StoreFailure, match="the legacy source does not answer"):
         source.find("joe")
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 10
 
 
 @pytest.mark.server
@@ -630,7 +630,7 @@ def test_a_server_that_hangs_is_given_up(kind: type[PostgreSQL | MariaDB]) -> No
         start = time.monotonic()
         with pytest.raises(StoreFailure):
             source.find("joe")
-        assert time.monotonic() - start < 6
+        assert time.monotonic() - start < 15
         app.close()
 
 

@@ -116,6 +116,28 @@ def test_a_token_stands_for_one_user_one_account_and_one_target(acme: Acme) -> N
     assert grant.target == LocalPath("/clientarea.php?action=services")
 
 
+def test_a_token_dies_when_the_machine_restarts(acme: Acme) -> None:
+    """Or a power cut could bring back one that was spent: nobody waited for the disk."""
+    acme.token()
+    assert acme.redeemed()
+    assert acme.store.boot
+
+    acme.store.boot = "the next one"
+
+    with pytest.raises(TokenRefused) as refused:
+        acme.redeemed()
+    assert refused.value.reason is Reason.STALE
+
+
+def test_a_token_outlives_restarts_where_nobody_could_tell(acme: Acme) -> None:
+    acme.store.boot = ""
+    acme.token()
+
+    acme.store.boot = "known by now"
+
+    assert grant_of(acme.redeemed()).boot == ""
+
+
 def test_the_store_holds_no_token(acme: Acme) -> None:
     acme.token()
 

@@ -9,12 +9,15 @@ from functools import partial
 import pytest
 
 from ssogate.crypto import verify_password
-from ssogate.directory import add_user, change_user, set_password
+from ssogate.directory import ACCOUNTS, add_user, change_user, set_password
+from ssogate.directory.administrators import add_administrator
+from ssogate.directory.grants import GrantRefused, refreshable
 from ssogate.directory.users import clear_password, delete_user, drop_second_factor
 from ssogate.errors import AccountNotFound, StoreFailure
-from ssogate.model import User
+from ssogate.model import AccountStatus, TokenKind, User
 from ssogate.storage import SQLiteStore
-from tests.directory.making import SUE, actions, texts
+from tests.directory.making import SUE, actions, customer, member, texts
+from tests.storage.granting import WIKI, client, grant, token
 from tests.storage.making import NOW, record
 
 PASSWORD = "correct horse battery"
@@ -129,6 +132,62 @@ def test_a_change_is_whole_or_not_at_all(
         change_user(store, joe.identity.canonical, active=False, by=SUE, now=NOW)
 
     assert store.users.get("joe") == joe
+
+
+def _closed(store: SQLiteStore, joe: User) -> None:
+    acme = customer(store)
+    member(store, acme, joe)
+    ACCOUNTS.change(
+        store, acme.number, partial(replace, status=AccountStatus.CLOSED), by=SUE, now=NOW
+    )
+    ACCOUNTS.change(
+        store, acme.number, partial(replace, status=AccountStatus.ACTIVE), by=SUE, now=NOW
+    )
+
+
+def _deactivated(store: SQLiteStore, joe: User) -> None:
+    for active in (False, True):
+        change_user(store, "joe", active=active, by=SUE, now=NOW)
+
+
+def _new_password(store: SQLiteStore, joe: User) -> None:
+    set_password(store, joe.identity.subject, PASSWORD, by=SUE, now=NOW)
+
+
+def _no_password(store: SQLiteStore, joe: User) -> None:
+    clear_password(store, joe.identity.subject, by=SUE, now=NOW)
+
+
+def _administrator(store: SQLiteStore, joe: User) -> None:
+    add_administrator(store, joe.identity.subject, (), by=SUE, now=NOW)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(_deactivated, id="deactivated, and back"),
+        pytest.param(_closed, id="account closed, and open again"),
+        pytest.param(_new_password, id="new password"),
+        pytest.param(_no_password, id="password taken away"),
+        pytest.param(_administrator, id="administrator now"),
+    ],
+)
+def test_what_ends_all_sessions_ends_what_clients_may_do_without_one(
+    store: SQLiteStore, end: Callable[[SQLiteStore, User], None]
+) -> None:
+    joe = add(store)
+    store.clients.add(client())
+    given = store.grants.add(grant(joe, session=None))
+    store.tokens.put(token(given, "r1", TokenKind.REFRESH))
+    assert refreshable(store, "r1", client=WIKI, by=SUE, now=NOW)
+
+    end(store, joe)
+
+    found = store.users.get("joe")
+    assert found
+    assert found.welcome
+    with pytest.raises(GrantRefused):
+        refreshable(store, "r1", client=WIKI, by=SUE, now=NOW)
 
 
 # --- The activity log -----------------------------------------------------------------------------

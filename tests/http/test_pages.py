@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -25,7 +26,7 @@ from ssogate.http.theme import Pages
 EVIL = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'</style><!--{{7*7}}&amp;%(x)s%"
 HTML = {"Accept": "text/html"}
 TEMPLATES = Path(pages.__file__).parent / "templates"
-PARTS = {"base.html", "fields.html"}
+PARTS = {"base.html", "fields.html", "scopes.html"}
 """Templates that are no pages themselves."""
 
 # The values of every page, with `x` in place of every text.
@@ -50,7 +51,41 @@ PAGES: dict[str, Callable[[str], dict[str, Any]]] = {
         "switch_url": x,
         "services_url": x,
         "servers_url": x,
+        "applications_url": x,
+        "credentials_url": x,
         "sign_out_url": x,
+    },
+    "applications.html": lambda x: {
+        "applications": [
+            SimpleNamespace(identifier=x, name=x, scopes=("openid", x), since="2026-01-02T03:04:05")
+        ],
+        "action": x,
+    },
+    "credential.html": lambda x: {
+        "entry": SimpleNamespace(
+            **dict.fromkeys(("name", "description", "logo_uri", "scope", "groups"), x),
+            **dict.fromkeys(("redirect_uris", "post_logout_redirect_uris"), x),
+            **dict.fromkeys(("public", "native", "pkce", "trusted"), x),
+            backchannel_logout_uri=x,
+        ),
+        "client": SimpleNamespace(number=x, name=x, identifier=x),
+        "has_secret": True,
+        "url": x,
+        "overlaps": ("0", "1d", "7d"),
+        "problem": x,
+        "wrong": "name",
+    },
+    "credential_delete.html": lambda x: {"client": SimpleNamespace(name=x), "url": x},
+    "credential_secret.html": lambda x: {
+        "client": SimpleNamespace(name=x, identifier=x),
+        "secret": x,
+        "issuer": x,
+        "discovery": x,
+        "url": x,
+    },
+    "credentials.html": lambda x: {
+        "clients": [SimpleNamespace(number=x, name=x, identifier=x)],
+        "url": x,
     },
     "confirm.html": lambda x: {
         "current": x,
@@ -59,6 +94,31 @@ PAGES: dict[str, Callable[[str], dict[str, Any]]] = {
         "fields": [(x, x)],
         "stay": x,
     },
+    "consent.html": lambda x: {
+        "name": x,
+        "description": x,
+        "logo": "",
+        "host": x,
+        "scopes": [x, "email", f"resource:{x}"],
+        "user": SimpleNamespace(username=x, name=x, email=x),
+        "action": x,
+        "fields": [(x, x)],
+        "answer": x,
+        "other_account": x,
+    },
+    "device.html": lambda x: {"code": x, "action": x, "unknown": True},
+    "device_confirm.html": lambda x: {
+        "code": x,
+        "action": x,
+        "name": x,
+        "description": x,
+        "scopes": [x, "email"],
+        "user": SimpleNamespace(username=x),
+    },
+    "device_done.html": lambda x: {"allowed": bool(x)},
+    "continue.html": lambda x: {"name": x, "location": x, "host": x},
+    "form_post.html": lambda x: {"name": x, "action": x, "fields": [(x, x)], "script": ""},
+    "end_session.html": lambda x: {"user": x, "name": x, "action": x, "fields": [(x, x)]},
     "password.html": lambda x: {"action": x, "problem": x, "minimum": 12},
     "recovery_codes.html": lambda x: {"codes": [x, x], "url": x},
     "refusal.html": lambda x: {
@@ -228,7 +288,7 @@ def test_a_page_can_be_read_aloud_and_used_by_keyboard(template: str) -> None:
     inputs = [
         attributes
         for tag, attributes in parsed.elements
-        if tag == "input" and attributes.get("type") != "hidden"
+        if tag in ("input", "textarea") and attributes.get("type") != "hidden"
     ]
 
     assert len(set(ids)) == len(ids), "an id stands twice"
@@ -356,6 +416,15 @@ def test_a_time_is_told_to_people_and_to_programs(language: str, written: str, i
     assert f'<time datetime="{iso}">{written}</time>' in text
 
 
+def test_what_an_application_may_do_is_said_from_the_least_on() -> None:
+    """What is said of `offline_access` is said of all that stands above it."""
+    scopes = ["offline_access", "printer", "email", "openid"]
+    text = text_of("consent.html", PAGES["consent.html"]("x") | {"scopes": scopes})
+
+    found = re.findall(r"<li>(.*?)</li>", text)
+    assert [one.split()[0] for one in found] == ["Know", "See", "printer", "Go"]
+
+
 # --- Languages -------------------------------------------------------------------------------
 
 
@@ -395,6 +464,18 @@ def test_a_text_for_a_page_is_translated_and_filled_in() -> None:
     )
     assert translated(german, "100 %") == "100 %"
     assert translated(german, "") == ""
+
+
+def test_a_theme_gives_words_to_a_scope_of_the_operators_own(tmp_path: Path) -> None:
+    (tmp_path / "translations").mkdir()
+    words = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n'
+    words += '\nmsgid "printer"\nmsgstr "Print"\n'
+    (tmp_path / "translations/en.po").write_text(words, "utf-8")
+    values = PAGES["consent.html"]("x") | {"scopes": ["openid", "printer"]}
+
+    text = page({env.PAGES: Pages(tmp_path)}, "consent.html", **values).get_data(as_text=True)
+
+    assert "<li>Print</li>" in text
 
 
 def test_the_pages_that_an_outer_layer_chose_count() -> None:

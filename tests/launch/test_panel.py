@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import logging
 import socket
-import ssl
 import threading
 import time
 from base64 import b64encode
@@ -287,13 +286,6 @@ def test_a_panel_without_tls_where_some_is_due_gets_nothing(trusted: Authority) 
         way.refused()
 
         assert not listener.requests
-
-
-def test_a_file_without_a_certificate_is_found_out_at_once(tmp_path: Path) -> None:
-    (tmp_path / "ca").write_text("nothing")
-
-    with pytest.raises(ssl.SSLError):
-        connections(tmp_path / "ca")
 
 
 # --- Where it goes --------------------------------------------------------------------------------

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shutil import copy
 from typing import Any
 
+import certifi
 import pytest
 
 from ssogate.errors import ConfigurationError
@@ -31,7 +33,7 @@ def php(file: str) -> dict[str, Any]:
 
 
 def test_files_that_are_there_are_no_mistake(tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").touch()
+    copy(certifi.where(), tmp_path / "ca.pem")
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "old.php").touch()
     launch = {"servers": {"web1": {"ca": "ca.pem", "hosts": ["panel.example"]}}}
@@ -46,6 +48,7 @@ def test_files_that_are_there_are_no_mistake(tmp_path: Path) -> None:
     ("launch", "words"),
     [
         pytest.param({"servers": {"w": {"ca": "no.pem"}}}, "there is no file", id="no CA file"),
+        pytest.param({"servers": {"w": {"ca": "gateway.php"}}}, "in PEM", id="no certificates"),
         pytest.param(php("no/no.php"), "there is no file", id="no PHP file"),
         pytest.param(php("gateway.php"), "a folder of its own", id="PHP beside gateway.yaml"),
         pytest.param({"servers": {"w": {"hosts": ["*.a.example"]}}}, "name each host", id="hosts"),

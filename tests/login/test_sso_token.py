@@ -26,10 +26,11 @@ from ssogate.login.sso_token import SsoToken, SsoTokenSettings
 from ssogate.middleware.endpoints import Endpoints
 from ssogate.middleware.sessions import Sessions
 from ssogate.model import STEP, Account, AccountStatus, LocalPath, Service, ServiceStatus, User
+from ssogate.storage import SQLiteStore
 from tests.directory.making import SUE, customer, member, person, standing
 from tests.login.making import Browser, code, hidden_fields
 from tests.sessions.making import make_keeper
-from tests.storage.making import NOW, Hands, user
+from tests.storage.making import NOW, Hands, traced, user
 
 PATH = "/oauth/singlesignon.php"
 TARGET = "/clientarea.php?action=details"
@@ -626,6 +627,24 @@ def test_ones_own_second_token_needs_no_question(gate: Gate) -> None:
     assert second
     assert first.value != second.value, "each sign-in has a new id"
     assert gate.names == ["joe"]
+
+
+# --- What it costs --------------------------------------------------------------------------------
+
+MOST_STATEMENTS = 13
+"""Of a redemption: all of them hold up others, and most of them all the writers."""
+
+
+def test_a_redemption_takes_few_statements(gate: Gate) -> None:
+    gate.signed_in(EVES)
+
+    assert isinstance(gate.store, SQLiteStore)
+    with traced(gate.store) as statements:
+        gate.signed_in(ANNS)
+
+    assert len(statements) <= MOST_STATEMENTS, statements
+    outside = statements[: statements.index("BEGIN IMMEDIATE")]
+    assert len([sql for sql in outside if sql.startswith("SELECT")]) == 2, "the first look"
 
 
 # --- Settings -------------------------------------------------------------------------------------

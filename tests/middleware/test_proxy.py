@@ -115,7 +115,7 @@ def gates() -> Iterator[Gates]:
     yield open_gate
     for route in (route for table in tables for route in table.routes):
         if isinstance(route.to, Upstream):
-            route.to.pool.close()
+            route.to.close()
 
 
 @pytest.fixture

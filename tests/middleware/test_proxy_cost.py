@@ -14,8 +14,9 @@ from ssogate.upstream.settings import RouteSettings, UpstreamSettings, open_rout
 from tests.middleware.test_proxy import JOHN, signed_in
 from tests.upstream.scripted import Scripted, ok
 
-# Measured: 82 on Python 3.11. A tenth on top, so that a slip is told before it is a habit.
-MOST_CALLS = 90
+# Measured: 89 on Python 3.11, of which three choose among servers and count what each has under
+# way. A tenth on top, so that a slip is told before it is a habit.
+MOST_CALLS = 98
 
 ENVIRON = {
     "REQUEST_METHOD": "GET",
@@ -75,7 +76,7 @@ def test_a_relayed_request_takes_few_calls() -> None:
         calls = calls_of(ask)
         to = table.routes[0].to
         assert isinstance(to, Upstream)
-        to.pool.close()
+        to.close()
 
     assert len(calls) <= MOST_CALLS, calls
     assert upstream.connections == 1

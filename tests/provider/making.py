@@ -16,7 +16,7 @@ from ssogate.crypto.random_secrets import digest
 from ssogate.directory import SERVICES
 from ssogate.directory.destinations import Destinations
 from ssogate.model import Account, Client, GrantType, Service, ServiceStatus
-from ssogate.provider import TokenEndpoint
+from ssogate.provider import SingleSignOn, TokenEndpoint
 from ssogate.storage import SQLiteStore
 from tests.directory.making import SUE, customer, member, person
 from tests.storage.making import NOW, Hands
@@ -39,9 +39,8 @@ class Panel:
         self.second = self._service(self.acme)
         self.client = self.add_client()
         numbers = count(1)
-        self.endpoint = TokenEndpoint(
-            store, self.clock, Destinations(), SITE, lambda: f"{next(numbers):040x}"
-        )
+        grant = SingleSignOn(store, Destinations(), SITE, lambda: f"{next(numbers):040x}")
+        self.endpoint = TokenEndpoint(store, self.clock, {"single_sign_on": grant}, SITE)
 
     def _service(self, account: Account) -> Service:
         drawn = Service(0, account.number, "Hosting", ServiceStatus.ACTIVE)

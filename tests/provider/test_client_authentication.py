@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from ssogate.model import Client
-from ssogate.provider.client_authentication import authenticate
+from ssogate.crypto.random_secrets import digest
+from ssogate.model import Client, ClientAuthentication
+from ssogate.provider.clients.authentication import authenticate, is_integration_link
 from ssogate.provider.errors import InvalidBasicClient, InvalidClient, InvalidRequest
 from tests.provider.making import SECRET, Panel, basic
+from tests.storage.making import NOW
 
 ID = "ACME.0123456789abcdef0123456789abcdef"
 POSTED = {"client_id": ID, "client_secret": SECRET, "grant_type": "single_sign_on"}
@@ -15,7 +17,14 @@ LINKED = {"app": "billing", "user": "acme", "subscriber_unique_id": ID, "token":
 
 
 def found(panel: Panel, parameters: dict[str, str], authorization: str = "") -> Client:
-    return authenticate(panel.store.clients, parameters, authorization).client
+    return authenticate(
+        panel.store,
+        parameters,
+        authorization,
+        audience=frozenset(),
+        now=NOW,
+        linked=is_integration_link(parameters),
+    ).client
 
 
 @pytest.mark.parametrize(
@@ -83,17 +92,10 @@ def test_a_wrong_proof_is_refused_the_same_way(panel: Panel, identifier: str, se
         assert SECRET not in refused.value.detail
 
 
-class Fussy:
-    """A database that takes no zero byte in a text, as PostgreSQL."""
-
-    def named(self, name: str) -> None:
-        assert "\0" not in name
-
-
-@pytest.mark.parametrize("identifier", [f"{ID}\0", "é\0", "\0"])
-def test_what_no_client_is_called_is_not_asked_for(identifier: str) -> None:
+@pytest.mark.parametrize("identifier", [f"{ID}\0", "é\0", "\0", "\ud800"])
+def test_what_no_client_is_called_finds_none(panel: Panel, identifier: str) -> None:
     with pytest.raises(InvalidClient):
-        authenticate(Fussy(), {"client_id": identifier, "client_secret": "x"}, "")  # type: ignore[arg-type]
+        found(panel, {"client_id": identifier, "client_secret": SECRET})
 
 
 @pytest.mark.parametrize("stored", ["", "0" * 64])
@@ -129,3 +131,58 @@ def test_no_proof_at_all_is_a_wrong_one(panel: Panel) -> None:
     with pytest.raises(InvalidClient) as refused:
         found(panel, {"grant_type": "single_sign_on"})
     assert type(refused.value) is InvalidClient
+
+
+# --- Clients of other kinds, and secrets that overlap ---------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("until", "good"),
+    [
+        pytest.param(NOW + 1, True, id="while both hold"),
+        pytest.param(NOW, False, id="no longer"),
+        pytest.param(0, False, id="it was reset at once"),
+    ],
+)
+def test_an_old_secret_holds_until_its_end(panel: Panel, until: int, good: bool) -> None:
+    old = digest("the old one")
+    panel.add_client("TWO.0", old_secret_digest=old, old_secret_until=until)
+
+    assert found(panel, {"client_id": "TWO.0", "client_secret": SECRET})
+    if good:
+        assert found(panel, {"client_id": "TWO.0", "client_secret": "the old one"})
+    else:
+        with pytest.raises(InvalidClient):
+            found(panel, {"client_id": "TWO.0", "client_secret": "the old one"})
+
+
+def test_a_client_that_never_had_another_secret_has_no_old_one(panel: Panel) -> None:
+    panel.add_client("ONE.0", old_secret_until=NOW + 1)
+
+    with pytest.raises(InvalidClient):
+        found(panel, {"client_id": "ONE.0", "client_secret": ""})
+
+
+def test_a_public_client_says_who_it_is_and_nothing_more(panel: Panel) -> None:
+    public = panel.add_client("APP.0", authentication=ClientAuthentication.NONE)
+
+    assert found(panel, {"client_id": "APP.0"}) == public
+    for secret in (SECRET, "x"):
+        with pytest.raises(InvalidClient):
+            found(panel, {"client_id": "APP.0", "client_secret": secret})
+        with pytest.raises(InvalidBasicClient):
+            found(panel, {}, basic("APP.0", secret))
+
+
+@pytest.mark.parametrize("way", [ClientAuthentication.SECRET, ClientAuthentication.PRIVATE_KEY])
+def test_who_has_a_proof_must_give_it(panel: Panel, way: ClientAuthentication) -> None:
+    panel.add_client("SURE.0", authentication=way)
+
+    with pytest.raises(InvalidClient):
+        found(panel, {"client_id": "SURE.0"})
+
+
+def test_elsewhere_an_integration_link_is_no_proof(panel: Panel) -> None:
+    """An introspected token is called `token`, too."""
+    with pytest.raises(InvalidClient):
+        authenticate(panel.store, LINKED, "", audience=frozenset(), now=NOW)

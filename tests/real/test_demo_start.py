@@ -16,8 +16,8 @@ import pytest
 from click.testing import CliRunner
 from demo import run
 
-from ssogate.app import open_gate
 from ssogate.cli import main
+from ssogate.gate import open_gate
 from ssogate.model import User
 from ssogate.settings import load
 from tests.servers import PROJECT, Process, ask, request

@@ -81,6 +81,7 @@ def test_its_gateway_yaml_and_policies_load(folder: Path) -> None:
         "sources:",
         "kind: postgresql",
         "kind: sso_token",
+        "provider: {}",
         "launch:",
         "pages:",
     ],
@@ -117,7 +118,7 @@ def commands() -> list[str]:
 
 
 def test_its_commands_work_one_after_the_other(folder: Path) -> None:
-    for step in ("sealing_keys:", "launch:"):
+    for step in ("sealing_keys:", "provider: {}", "launch:"):
         change(folder / "gateway.yaml", step)
 
     said = {line: run(line) for line in commands()}

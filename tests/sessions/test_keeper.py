@@ -32,17 +32,20 @@ from ssogate.model import (
     Admitted,
     Enrolment,
     Listed,
+    Participant,
+    Proof,
     Session,
     SignIn,
     Step,
     User,
 )
 from ssogate.sessions import Keeper, SessionSettings
-from ssogate.sessions.keeper import TOUCH_SECONDS, Admit
+from ssogate.sessions.keeper import AT_A_TIME, TOUCH_SECONDS, Admit
 from ssogate.storage import SQLiteStore
 from tests.servers import held
 from tests.sessions.making import CRM, IDLE, LIFETIME, make_keeper, opened, sign_in, tokens
-from tests.storage.making import NOW, Hands
+from tests.storage.granting import client
+from tests.storage.making import NOW, Hands, traced
 
 
 @pytest.fixture
@@ -181,6 +184,27 @@ def test_what_was_verified_is_looked_at_once_more_where_nobody_can_change_it(
 
 
 @pytest.mark.parametrize(
+    ("dies", "ends_another", "waits"),
+    [
+        pytest.param(True, False, False, id="a proof that no power cut brings back"),
+        pytest.param(True, True, True, id="a session that must not come back"),
+        pytest.param(False, False, True, id="a proof that could come back"),
+    ],
+)
+def test_a_sign_in_waits_for_the_disk_unless_a_power_cut_does_no_harm(
+    keeper: Keeper, dies: bool, ends_another: bool, waits: bool
+) -> None:
+    current = opened(keeper, sign_in("Ann"), None) if ends_another else None
+    asked = replace(sign_in("Joe"), proof=Proof("token:1", NOW + 60, dies_with_boot=dies))
+
+    assert isinstance(keeper.store, SQLiteStore)
+    with traced(keeper.store) as statements:
+        opened(keeper, asked, current)
+
+    assert ("PRAGMA synchronous = NORMAL" not in statements) == waits
+
+
+@pytest.mark.parametrize(
     "failing", ["spend", "add", "put", "delete", "purge", "transaction"], ids="{} fails".format
 )
 def test_a_store_that_fails_in_a_sign_in_changes_nothing(keeper: Keeper, failing: str) -> None:
@@ -299,6 +323,93 @@ def test_a_use_that_cannot_be_written_is_a_use_all_the_same(keeper: Keeper, cloc
     clock.now = NOW + TOUCH_SECONDS
 
     assert broken(keeper, "touch").find(session.token) is not None
+
+
+def seen(keeper: Keeper) -> set[int]:
+    return {record.seen_at for record, _ in keeper.store.sessions.listed()}
+
+
+def test_a_use_that_is_noted_is_written_later_as_of_when_it_was(
+    keeper: Keeper, clock: Hands
+) -> None:
+    session = opened(keeper, sign_in(), None)
+    clock.now = used_at = NOW + TOUCH_SECONDS
+    keeper.use(session)
+    assert seen(keeper) == {NOW}
+
+    clock.now += 7
+    keeper.write_down()
+
+    assert seen(keeper) == {used_at}
+    assert not keeper.uses
+    found = keeper.glance(session.token)
+    assert found
+    assert found.record.seen_at == used_at, "nor is it remembered otherwise"
+
+
+def test_nothing_is_noted_before_a_minute_is_over(keeper: Keeper, clock: Hands) -> None:
+    session = opened(keeper, sign_in(), None)
+    for clock.now in (NOW, NOW + TOUCH_SECONDS - 1, NOW - 500):
+        keeper.use(session)
+
+    assert not keeper.uses
+
+
+def test_crowds_of_uses_are_written(keeper: Keeper, clock: Hands) -> None:
+    clock.now = NOW - TOUCH_SECONDS
+    crowd = [opened(keeper, sign_in(f"joe{number}"), None) for number in range(AT_A_TIME + 1)]
+    clock.now = NOW
+    for session in crowd:
+        keeper.use(session)
+
+    keeper.write_down()
+
+    assert seen(keeper) == {NOW}
+
+
+class TakenMeanwhile(dict[str, tuple[str, int]]):
+    """There was something, and then another thread has taken it."""
+
+    def __init__(self) -> None:
+        self.looks = iter((True, True, False))
+
+    def __bool__(self) -> bool:
+        return next(self.looks)
+
+
+def test_two_may_write_at_once(keeper: Keeper) -> None:
+    """As when a worker ends while one of its threads is at it."""
+    replace(keeper, uses=TakenMeanwhile()).write_down()
+
+
+def test_a_note_brings_no_ended_session_back(keeper: Keeper, clock: Hands) -> None:
+    session = opened(keeper, sign_in(), None)
+    clock.now = NOW + TOUCH_SECONDS
+    keeper.use(session)
+    keeper.close(session)
+
+    keeper.write_down()
+
+    assert keeper.find(session.token) is None
+    assert seen(keeper) == set()
+
+
+@pytest.mark.parametrize("failing", ["touch", "transaction"])
+def test_notes_that_cannot_be_written_are_made_anew(
+    keeper: Keeper, clock: Hands, failing: str
+) -> None:
+    session = opened(keeper, sign_in(), None)
+    clock.now = NOW + TOUCH_SECONDS
+    other = broken(keeper, failing)
+    other.use(session)
+
+    other.write_down()
+
+    assert not other.uses
+    assert seen(keeper) == {NOW}
+    assert other.glance(session.token)
+    other.use(session)
+    assert other.uses
 
 
 @pytest.mark.parametrize(
@@ -582,3 +693,21 @@ def test_the_session_that_was_just_opened_is_never_one_too_many(
         assert keeper.find(mine.token)
 
     assert len(keeper.store.sessions.listed(mine.identity.subject)) == 3
+
+
+@pytest.mark.parametrize(
+    ("who", "told"),
+    [pytest.param("Ann", [], id="the same"), pytest.param("Joe", ["WIKI.1"], id="somebody else")],
+)
+def test_who_signs_in_once_more_stays_signed_in_to_applications(
+    keeper: Keeper, who: str, told: list[str]
+) -> None:
+    store, first = keeper.store, opened(keeper, sign_in("Ann"), None)
+    store.clients.add(replace(client(), backchannel_logout_uri="https://wiki.example/logout"))
+    subject = first.identity.subject
+    store.participants.put(Participant(first.record.key, "WIKI.1", subject, "sid"))
+    opened(keeper, sign_in(who), first)
+
+    assert keeper.find(first.token) is None
+    due = store.logouts.claim(now=NOW, until=NOW + 60, most=9, busy=())
+    assert [logout.client for logout in due] == told

@@ -17,6 +17,7 @@ from ssogate.model import (
     Administrator,
     ApiCredential,
     ApiRole,
+    Arrival,
     Client,
     Domain,
     DomainStatus,
@@ -91,6 +92,16 @@ class DirectoryContract:
             answers = list(threads.map(race, range(8)))
 
         assert [sum(column) for column in zip(*answers, strict=True)] == [1] * 6
+
+    def test_a_ticket_tells_whether_its_proof_is_spent(self, store: Store) -> None:
+        tickets = [Ticket(key, kind, "s", "{}", NOW) for key, kind in (("k", "x"), ("l", "x"))]
+        store.tickets.put(*tickets)
+
+        assert store.one_time.spend(tickets[0].proof, until=NOW)
+        assert store.one_time.spend("y:l", until=NOW), "another kind's"
+
+        assert store.tickets.get("k", "x") == replace(tickets[0], spent=True)
+        assert store.tickets.get("l", "x") == tickets[1]
 
     def test_tickets_go_with_the_sessions_of_their_user(self, store: Store) -> None:
         for key, subject in (("k1", "joe"), ("k2", "ann")):
@@ -186,6 +197,8 @@ class DirectoryContract:
         assert store.api_credentials.named("id") == credential
         assert store.clients.named("ACME.1") == client
         assert store.clients.named("acme.1") is None
+        for nobodys in ("ACME.1\0", "\0", "\ud800"):  # some engines refuse to look them up
+            assert store.clients.named(nobodys) is None
         with pytest.raises(Conflict):
             store.clients.add(client)
 
@@ -303,6 +316,16 @@ class DirectoryContract:
             store.secrets.add_device(joe, f"d{number:02}", NOW + number // 4)
 
             assert store.secrets.knows_device(joe, f"d{number:02}")
+
+    def test_who_arrives_is_one_look(self, store: Store) -> None:
+        joe, ann, sue = (known(store, name) for name in ("joe", "ann", "sue"))
+        store.administrators.put(Administrator(ann.identity.subject, frozenset(), NOW))
+        store.secrets.set_second_factor(sue.identity.subject, "sealed", ["code"], NOW)
+
+        assert store.users.arriving("joe") == Arrival(joe, administrator=False, second_factor=False)
+        assert store.users.arriving("ann") == Arrival(ann, administrator=True, second_factor=False)
+        assert store.users.arriving("sue") == Arrival(sue, administrator=False, second_factor=True)
+        assert store.users.arriving("nobody") is None
 
     # --- Accounts and what they have ----------------------------------------------------------
 

@@ -52,6 +52,7 @@ def grant(
         claims='{"id_token": {}}',
         created_at=NOW,
         until=until,
+        agreed=frozenset({"openid", "email", "profile"}),
     )
 
 

@@ -26,7 +26,7 @@ from ssogate.storage import Store
 from ssogate.storage.writing import PURGE_ROWS
 from tests.storage.contract import Reopen, leave
 from tests.storage.granting import SHOP, WIKI, code, grant, joe_and_wiki, token
-from tests.storage.making import NOW
+from tests.storage.making import NOW, user
 
 REFRESH = TokenKind.REFRESH
 
@@ -152,10 +152,29 @@ class GrantsContract:
         given = store.grants.add(grant(joe, session=None))
         store.tokens.put(token(given, "r1", REFRESH))
 
-        store.sessions.delete_subject(joe.identity.subject)
+        store.sessions.delete("session")
 
         assert store.grants.get(given.number) == given
         assert store.tokens.find("r1")
+
+    def test_an_offline_grant_ends_with_all_sessions_and_nobody_elses(self, store: Store) -> None:
+        joe, ann = joe_and_wiki(store), user("ann")
+        assert store.users.add(ann)
+        joes, anns = (store.grants.add(grant(one, session=None)) for one in (joe, ann))
+        store.tokens.put(token(joes, "r1", REFRESH))
+        store.sessions.delete("session")  # there may be no session left to end
+
+        assert store.sessions.delete_subject(joe.identity.subject) == 0
+
+        assert store.grants.listed() == [anns]
+        assert store.tokens.find("r1") is None
+
+    def test_a_grant_is_found_with_whoever_gave_it(self, store: Store) -> None:
+        joe = joe_and_wiki(store)
+        given = store.grants.add(grant(joe))
+
+        assert store.grants.owned(given.number) == (given, joe.identity)
+        assert store.grants.owned(given.number + 1) is None
 
     def test_grants_are_listed_by_what_is_asked_newest_first(self, store: Store) -> None:
         joe = joe_and_wiki(store)
@@ -245,6 +264,7 @@ class GrantsContract:
 
         change(store, joe)
 
+        assert store.grants.owned(given.number) == (given, None)
         assert store.codes.find("c1") == Held(code(given), given, None)
         assert store.tokens.find("a1") == Held(token(given), given, None)
 
@@ -324,6 +344,15 @@ class GrantsContract:
 
         assert store.consents.listed(joe.identity.subject) == []
 
+    def test_all_consents_to_a_client_are_forgotten_alone(self, store: Store) -> None:
+        joe = joe_and_wiki(store).identity.subject
+        for of in (WIKI, SHOP):
+            store.consents.put(Consent(joe, of, frozenset({"openid"}), NOW))
+
+        assert store.consents.delete_all(WIKI) == 1
+        assert store.consents.delete_all(WIKI) == 0
+        assert [it.client for it in store.consents.listed(joe)] == [SHOP]
+
     def test_a_consent_needs_user_and_client(self, store: Store) -> None:
         joe = joe_and_wiki(store).identity.subject
 
@@ -340,7 +369,7 @@ class GrantsContract:
         live, past = store.grants.add(grant(joe)), store.grants.add(grant(joe, until=NOW))
         store.codes.put(code(live, "c1", until=NOW))
         store.codes.put(code(live, "c2", until=NOW + 1))
-        store.codes.spend("c1", NOW)
+        store.codes.spend("c1", NOW - 86_400)
         store.tokens.put(token(live, "a1", until=NOW), token(live, "a2", until=NOW + 1))
 
         other = reopen()
@@ -367,6 +396,25 @@ class GrantsContract:
         found = [bool(store.grants.get(one.number)) for one in (forsaken, redeemed, waiting)]
         assert found == [False, True, True]
         assert store.codes.find("c1") is None
+
+    def test_a_spent_code_is_known_for_a_day_and_one_of_a_grant_that_ended_is_not(
+        self, store: Store, reopen: Reopen
+    ) -> None:
+        joe = joe_and_wiki(store)
+        live, past = store.grants.add(grant(joe)), store.grants.add(grant(joe, until=NOW))
+        store.codes.put(code(live, "c1", until=NOW - 86_300))
+        store.codes.put(code(past, "c2", until=NOW))
+        assert store.codes.spend("c1", NOW - 86_399)
+        assert store.codes.spend("c2", NOW - 1)
+
+        other = reopen()
+        other.grants.add(grant(joe))
+        other.codes.put(code(live, "c3"))
+
+        held = store.codes.find("c1")
+        assert held
+        assert held.grant == live
+        assert store.codes.find("c2") is None
 
     def test_one_token_clears_a_bounded_number_of_old_ones(
         self, store: Store, reopen: Reopen

@@ -36,6 +36,8 @@ def test_every_look_up_and_every_purge_goes_by_an_index(store: SQLiteStore) -> N
         store.consents.listed(subject)
         store.consents.delete(subject, WIKI)
         store.grants.get(given.number)
+        store.grants.owned(given.number)
+        store.sessions.delete_subject(subject)
         for where in ({"number": given.number}, {"client": WIKI}, {"subject": subject}):
             store.grants.listed(**where)
             store.grants.revoke(now=NOW, **where)

@@ -23,6 +23,7 @@ from ssogate.storage import SQLiteStore, sqlite, state, writing
 from tests.storage.contract import RemembersContract, Reopen, StoreContract
 from tests.storage.directory_contract import DirectoryContract
 from tests.storage.grants_contract import GrantsContract
+from tests.storage.logouts_contract import LogoutsContract
 from tests.storage.making import NOW, Hands, record, user
 
 
@@ -61,7 +62,9 @@ def sql(store: SQLiteStore, statement: str) -> list[tuple[Any, ...]]:
         return list(driver.execute(statement).fetchall())
 
 
-class TestSQLite(StoreContract, RemembersContract, DirectoryContract, GrantsContract):
+class TestSQLite(
+    StoreContract, RemembersContract, DirectoryContract, GrantsContract, LogoutsContract
+):
     """One file on disk."""
 
 
@@ -436,9 +439,21 @@ def test_a_power_cut_is_provided_for(store: SQLiteStore) -> None:
     assert sql(store, "PRAGMA synchronous") == [(2,)], "FULL"
     assert sql(store, "PRAGMA journal_mode") == [("wal",)]
     assert sql(store, "PRAGMA foreign_keys") == [(1,)]
+    assert sql(store, "PRAGMA wal_autocheckpoint") == [(4000,)]
     with store.transaction(durable=False) as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1, "NORMAL"
-    assert sql(store, "PRAGMA synchronous") == [(2,)], "for that transaction only"
+    with store.transaction() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2, "for that one only"
+
+
+def test_a_boot_that_the_machine_cannot_tell_has_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: SQLiteStore
+) -> None:
+    monkeypatch.setattr("ssogate.storage.sqlite._BOOT_ID", tmp_path / "none")
+
+    with closing(SQLiteStore(tmp_path / "other.db", clock=Hands())) as other:
+        assert other.boot == ""
+    assert len(store.boot) == 32
 
 
 def test_many_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:

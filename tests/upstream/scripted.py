@@ -116,6 +116,8 @@ class Scripted:
     scripts: Iterable[Iterable[Step]] = ()
     otherwise: bytes | None = field(default_factory=ok)
     unix_path: str = ""
+    at: int = 0
+    """A port of its own: where one was that has been ended."""
     tls: ssl.SSLContext | None = None
     requests: list[Received] = field(default_factory=list)
     connections: int = 0
@@ -123,7 +125,8 @@ class Scripted:
     def __enter__(self) -> Self:
         family = socket.AF_UNIX if self.unix_path else socket.AF_INET
         self._listener = socket.socket(family)
-        self._listener.bind(self.unix_path or ("127.0.0.1", 0))
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listener.bind(self.unix_path or ("127.0.0.1", self.at))
         self._listener.listen(64)
         self._scripts = iter(self.scripts)
         self._open: list[socket.socket] = []

@@ -24,7 +24,7 @@ from ssogate.errors import (
 )
 from ssogate.upstream.connection import BLOCK
 from ssogate.upstream.forward import Answer, Body, Outgoing, UpstreamCut, relay
-from ssogate.upstream.pool import Pool
+from ssogate.upstream.route import Upstream
 from ssogate.upstream.settings import UpstreamSettings
 from tests.upstream.scripted import Scripted, Step, Talk, chunked, ok
 
@@ -32,21 +32,21 @@ MIB = 2**20
 
 
 @pytest.fixture
-def pools() -> Iterator[Callable[..., Pool]]:
-    opened: list[Pool] = []
+def upstreams() -> Iterator[Callable[..., Upstream]]:
+    opened: list[Upstream] = []
 
-    def open_pool(upstream: Scripted | str, **settings: object) -> Pool:
+    def open_app(upstream: Scripted | str, **settings: object) -> Upstream:
         url = upstream if isinstance(upstream, str) else upstream.url
         quick = {"connect_timeout": 2.0, "read_timeout": 2.0, "write_timeout": 2.0, **settings}
-        opened.append(UpstreamSettings.model_validate({"url": url, **quick}).open("app").pool)
+        opened.append(UpstreamSettings.model_validate({"url": url, **quick}).open("app"))
         return opened[-1]
 
-    yield open_pool
-    for pool in opened:
-        pool.close()
+    yield open_app
+    for app in opened:
+        app.close()
 
 
-Pools = Callable[..., Pool]
+Upstreams = Callable[..., Upstream]
 
 
 def get(path: str = "/", method: str = "GET", body: Body | None = None) -> Outgoing:
@@ -69,10 +69,10 @@ def close(answer: Answer) -> None:
 # --- Connections are kept, and only clean ones ------------------------------------------------
 
 
-def test_a_connection_is_used_again_and_again(pools: Pools) -> None:
+def test_a_connection_is_used_again_and_again(upstreams: Upstreams) -> None:
     with Scripted(otherwise=ok(b"hello")) as upstream:
-        pool = pools(upstream)
-        bodies = [whole(relay(pool, get(f"/{number}"))) for number in range(20)]
+        app = upstreams(upstream)
+        bodies = [whole(relay(app, get(f"/{number}"))) for number in range(20)]
 
         assert bodies == [b"hello"] * 20
         assert upstream.connections == 1
@@ -108,13 +108,13 @@ def test_a_connection_is_used_again_and_again(pools: Pools) -> None:
     ],
 )
 def test_a_whole_answer_leaves_the_connection_clean(
-    pools: Pools, method: str, answer: bytes, body: bytes
+    upstreams: Upstreams, method: str, answer: bytes, body: bytes
 ) -> None:
     with Scripted(scripts=[[answer, ok(b"next")]]) as upstream:
-        pool = pools(upstream)
+        app = upstreams(upstream)
 
-        assert whole(relay(pool, get(method=method))) == body
-        assert whole(relay(pool, get())) == b"next"
+        assert whole(relay(app, get(method=method))) == body
+        assert whole(relay(app, get())) == b"next"
         assert upstream.connections == 1
 
 
@@ -134,18 +134,18 @@ def test_a_whole_answer_leaves_the_connection_clean(
     ],
 )
 def test_an_answer_that_may_leave_something_behind_costs_its_connection(
-    pools: Pools, method: str, answer: bytes, body: bytes
+    upstreams: Upstreams, method: str, answer: bytes, body: bytes
 ) -> None:
     """G12: the next visitor must never read what was left of the last one's answer."""
     with Scripted(scripts=[[answer, ok(b"never asked")]], otherwise=ok(b"bob's")) as upstream:
-        pool = pools(upstream)
+        app = upstreams(upstream)
 
-        assert whole(relay(pool, get("/ann", method))) == body
-        assert whole(relay(pool, get("/bob"))) == b"bob's"
+        assert whole(relay(app, get("/ann", method))) == body
+        assert whole(relay(app, get("/bob"))) == b"bob's"
         assert upstream.connections == 2
 
 
-def test_bytes_that_come_while_a_connection_idles_are_nobodys_answer(pools: Pools) -> None:
+def test_bytes_that_come_while_a_connection_idles_are_nobodys_answer(upstreams: Upstreams) -> None:
     talks: list[Talk] = []
 
     def answer_and_stay(talk: Talk) -> None:
@@ -155,11 +155,11 @@ def test_bytes_that_come_while_a_connection_idles_are_nobodys_answer(pools: Pool
         talk.wait_for_hang_up()
 
     with Scripted(scripts=[[answer_and_stay]], otherwise=ok(b"bob's")) as upstream:
-        pool = pools(upstream)
-        assert whole(relay(pool, get("/ann"))) == b"ann's"
+        app = upstreams(upstream)
+        assert whole(relay(app, get("/ann"))) == b"ann's"
         talks[0].send(ok(b"ann's secret"))
 
-        assert whole(relay(pool, get("/bob"))) == b"bob's"
+        assert whole(relay(app, get("/bob"))) == b"bob's"
         assert upstream.connections == 2
 
 
@@ -192,14 +192,14 @@ def test_bytes_that_come_while_a_connection_idles_are_nobodys_answer(pools: Pool
     ],
 )
 def test_a_malformed_answer_is_refused_whole_and_spoils_nobodys_next(
-    pools: Pools, answer: bytes
+    upstreams: Upstreams, answer: bytes
 ) -> None:
     with Scripted(scripts=[[answer]], otherwise=ok(b"bob's")) as upstream:
-        pool = pools(upstream, max_connections=1)
+        app = upstreams(upstream, max_connections=1)
 
         with pytest.raises(UpstreamInvalid):
-            relay(pool, get("/ann"))
-        assert whole(relay(pool, get("/bob"))) == b"bob's"
+            relay(app, get("/ann"))
+        assert whole(relay(app, get("/bob"))) == b"bob's"
         assert upstream.connections == 2
 
 
@@ -213,14 +213,14 @@ def hang_up_on_the_next(talk: Talk) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 def test_a_harmless_request_is_repeated_once_when_an_idle_connection_was_dead(
-    pools: Pools, method: str
+    upstreams: Upstreams, method: str
 ) -> None:
     script: list[Step] = [ok(b""), hang_up_on_the_next]
     with Scripted(scripts=[script], otherwise=ok(b"")) as upstream:
-        pool = pools(upstream)
-        relay(pool, get("/first"))
+        app = upstreams(upstream)
+        relay(app, get("/first"))
 
-        assert relay(pool, get("/second", method)).status == 200
+        assert relay(app, get("/second", method)).status == 200
         assert [seen.line for seen in upstream.requests] == [
             "GET /first HTTP/1.1",
             f"{method} /second HTTP/1.1",
@@ -240,51 +240,55 @@ def test_a_harmless_request_is_repeated_once_when_an_idle_connection_was_dead(
     ],
 )
 def test_a_request_that_may_have_done_something_is_never_sent_twice(
-    pools: Pools, request_: Outgoing
+    upstreams: Upstreams, request_: Outgoing
 ) -> None:
     script: list[Step] = [ok(b""), hang_up_on_the_next]
     with Scripted(scripts=[script]) as upstream:
-        pool = pools(upstream)
-        relay(pool, get())
+        app = upstreams(upstream)
+        relay(app, get())
 
         with pytest.raises(UpstreamUnreachable):
-            relay(pool, request_)
+            relay(app, request_)
         assert len(upstream.requests) == 2
 
 
-def test_nothing_is_repeated_on_a_fresh_connection_or_after_a_byte_of_answer(pools: Pools) -> None:
+def test_nothing_is_repeated_on_a_fresh_connection_or_after_a_byte_of_answer(
+    upstreams: Upstreams,
+) -> None:
     def answer_a_byte(talk: Talk) -> None:
         talk.read_request()
         talk.send(b"H")
 
     with Scripted(scripts=[[hang_up_on_the_next], [ok(), answer_a_byte]]) as upstream:
-        pool = pools(upstream)
+        app = upstreams(upstream)
 
         with pytest.raises(UpstreamUnreachable):
-            relay(pool, get())
-        whole(relay(pool, get()))
+            relay(app, get())
+        whole(relay(app, get()))
         with pytest.raises(UpstreamInvalid):
-            relay(pool, get())
+            relay(app, get())
         assert len(upstream.requests) == 3
 
 
-def test_an_interim_answer_counts_as_a_byte_of_answer(pools: Pools) -> None:
+def test_an_interim_answer_counts_as_a_byte_of_answer(upstreams: Upstreams) -> None:
     with Scripted(scripts=[[ok(), b"HTTP/1.1 103 Early Hints\r\n\r\n"]]) as upstream:
-        pool = pools(upstream)
-        whole(relay(pool, get()))
+        app = upstreams(upstream)
+        whole(relay(app, get()))
 
         with pytest.raises(UpstreamInvalid):
-            relay(pool, get())
+            relay(app, get())
         assert len(upstream.requests) == 2
 
 
-def test_a_connection_that_was_closed_while_idle_is_noticed_before_a_post(pools: Pools) -> None:
+def test_a_connection_that_was_closed_while_idle_is_noticed_before_a_post(
+    upstreams: Upstreams,
+) -> None:
     with Scripted(scripts=[[ok()]], otherwise=ok(b"posted")) as upstream:
-        pool = pools(upstream)
-        whole(relay(pool, get()))
+        app = upstreams(upstream)
+        whole(relay(app, get()))
         upstream.wait_for_end_of(0)
 
-        assert whole(relay(pool, post(b"x"))) == b"posted"
+        assert whole(relay(app, post(b"x"))) == b"posted"
         assert upstream.connections == 2
 
 
@@ -303,29 +307,31 @@ def test_a_connection_that_was_closed_while_idle_is_noticed_before_a_post(pools:
     ],
 )
 def test_a_cut_answer_is_never_shown_as_whole(
-    pools: Pools, answer: bytes, caplog: pytest.LogCaptureFixture
+    upstreams: Upstreams, answer: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Scripted(scripts=[[answer]], otherwise=ok(b"bob's")) as upstream:
-        pool = pools(upstream, max_connections=1)
-        body = iter(relay(pool, get()).body)
+        app = upstreams(upstream, max_connections=1)
+        body = iter(relay(app, get()).body)
 
         with caplog.at_level(logging.WARNING), pytest.raises(UpstreamCut) as cut:
             list(body)
         assert cut.value.errno == errno.ECONNRESET
         assert len(caplog.records) == 1
-        assert whole(relay(pool, get())) == b"bob's"
+        assert whole(relay(app, get())) == b"bob's"
 
 
-def test_an_answer_up_to_the_close_is_whole_and_its_connection_gone(pools: Pools) -> None:
+def test_an_answer_up_to_the_close_is_whole_and_its_connection_gone(upstreams: Upstreams) -> None:
     with Scripted(scripts=[[b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 100_000]]) as upstream:
-        pool = pools(upstream)
+        app = upstreams(upstream)
 
-        assert whole(relay(pool, get())) == b"x" * 100_000
-        assert whole(relay(pool, get())) == b"hello"
+        assert whole(relay(app, get())) == b"x" * 100_000
+        assert whole(relay(app, get())) == b"hello"
         assert upstream.connections == 2
 
 
-def test_a_visitor_who_leaves_early_closes_the_upstream_and_frees_the_slot(pools: Pools) -> None:
+def test_a_visitor_who_leaves_early_closes_the_upstream_and_frees_the_slot(
+    upstreams: Upstreams,
+) -> None:
     ended: list[bool] = []
 
     def endless(talk: Talk) -> None:
@@ -338,23 +344,23 @@ def test_a_visitor_who_leaves_early_closes_the_upstream_and_frees_the_slot(pools
             ended.append(True)
 
     with Scripted(scripts=[[endless]]) as upstream:
-        pool = pools(upstream, max_connections=1, queue_timeout=0.1)
-        answer = relay(pool, get())
+        app = upstreams(upstream, max_connections=1, queue_timeout=0.1)
+        answer = relay(app, get())
         assert next(iter(answer.body)).startswith(b"tick")
         with pytest.raises(UpstreamBusy):
-            relay(pool, get())
+            relay(app, get())
         close(answer)
 
-        assert whole(relay(pool, get())) == b"hello"
+        assert whole(relay(app, get())) == b"hello"
     assert ended == [True]
 
 
-def test_an_answer_that_nobody_begins_to_read_can_be_closed(pools: Pools) -> None:
+def test_an_answer_that_nobody_begins_to_read_can_be_closed(upstreams: Upstreams) -> None:
     with Scripted(scripts=[[ok(b"x" * 200_000)]]) as upstream:
-        pool = pools(upstream, max_connections=1, queue_timeout=0.1)
-        close(relay(pool, get()))
+        app = upstreams(upstream, max_connections=1, queue_timeout=0.1)
+        close(relay(app, get()))
 
-        assert whole(relay(pool, get())) == b"hello"
+        assert whole(relay(app, get())) == b"hello"
 
 
 # --- Time -------------------------------------------------------------------------------------
@@ -384,43 +390,43 @@ def dripping(talk: Talk) -> None:
         pytest.param(dripping, id="a head that comes line by line, for ever"),
     ],
 )
-def test_an_upstream_that_does_not_answer_times_out(pools: Pools, step: Step) -> None:
+def test_an_upstream_that_does_not_answer_times_out(upstreams: Upstreams, step: Step) -> None:
     with Scripted(scripts=[[step]]) as upstream:
-        pool = pools(upstream, read_timeout=0.2)
+        app = upstreams(upstream, read_timeout=0.2)
 
         with pytest.raises(UpstreamTimeout):
-            relay(pool, get())
-        assert whole(relay(pool, get())) == b"hello"
+            relay(app, get())
+        assert whole(relay(app, get())) == b"hello"
 
 
-def test_a_body_that_stalls_is_cut(pools: Pools) -> None:
+def test_a_body_that_stalls_is_cut(upstreams: Upstreams) -> None:
     def stall(talk: Talk) -> None:
         talk.read_request()
         talk.send(ok(b"x" * 10)[:-1])
         talk.read_head()
 
     with Scripted(scripts=[[stall]]) as upstream, pytest.raises(UpstreamCut):
-        whole(relay(pools(upstream, read_timeout=0.2), get()))
+        whole(relay(upstreams(upstream, read_timeout=0.2), get()))
 
 
-def test_an_upload_that_is_not_taken_times_out(pools: Pools) -> None:
+def test_an_upload_that_is_not_taken_times_out(upstreams: Upstreams) -> None:
     def stall(talk: Talk) -> None:
         talk.read_head()
         talk.wait_for_hang_up()
 
     with Scripted(scripts=[[stall]]) as upstream:
-        pool = pools(upstream, write_timeout=0.2, read_timeout=0.2)
+        app = upstreams(upstream, write_timeout=0.2, read_timeout=0.2)
         with pytest.raises(UpstreamTimeout):
-            relay(pool, post(b"x" * 40 * MIB))
-        whole(relay(pool, get()))
+            relay(app, post(b"x" * 40 * MIB))
+        whole(relay(app, get()))
 
 
-def test_nobody_listening_is_unreachable(pools: Pools, tmp_path: Path) -> None:
+def test_nobody_listening_is_unreachable(upstreams: Upstreams, tmp_path: Path) -> None:
     with Scripted() as upstream:
         url = upstream.url
     for gone in (url, f"http+unix:{tmp_path}/none.sock", "http://name.invalid:80"):
         with pytest.raises(UpstreamUnreachable):
-            relay(pools(gone, max_connections=1), get())
+            relay(upstreams(gone, max_connections=1), get())
 
 
 # --- Uploads ----------------------------------------------------------------------------------
@@ -439,12 +445,12 @@ def test_nobody_listening_is_unreachable(pools: Pools, tmp_path: Path) -> None:
     ],
 )
 def test_a_body_arrives_framed_by_us_and_leaves_the_connection_clean(
-    pools: Pools, data: bytes, declared: int | None, framing: tuple[str | None, str | None]
+    upstreams: Upstreams, data: bytes, declared: int | None, framing: tuple[str | None, str | None]
 ) -> None:
     with Scripted() as upstream:
-        pool = pools(upstream)
-        whole(relay(pool, post(data, declared=declared)))
-        whole(relay(pool, get()))
+        app = upstreams(upstream)
+        whole(relay(app, post(data, declared=declared)))
+        whole(relay(app, get()))
         first = upstream.requests[0]
 
         assert first.body == data
@@ -468,25 +474,25 @@ class Pieces:
         return self.content[:given]
 
 
-def test_short_reads_are_put_together(pools: Pools) -> None:
+def test_short_reads_are_put_together(upstreams: Upstreams) -> None:
     with Scripted() as upstream:
         body = Body(Pieces(1000, piece=7).read, 1000, MIB)
-        whole(relay(pools(upstream), get(method="POST", body=body)))
+        whole(relay(upstreams(upstream), get(method="POST", body=body)))
 
         assert upstream.requests[0].body == b"x" * 1000
 
 
 @pytest.mark.parametrize("declared", [3, 300_000, 2**60], ids=["small", "long", "absurd"])
 def test_a_body_that_ends_early_is_refused_and_its_connection_dropped(
-    pools: Pools, declared: int
+    upstreams: Upstreams, declared: int
 ) -> None:
     """G7: gunicorn gives a cut body as a short read, without an error."""
     with Scripted(otherwise=ok(b"bob's")) as upstream:
-        pool = pools(upstream, max_connections=1)
+        app = upstreams(upstream, max_connections=1)
         with pytest.raises(BadBody):
-            relay(pool, post(b"x" * min(declared - 1, 250_000), declared=declared, limit=2**62))
+            relay(app, post(b"x" * min(declared - 1, 250_000), declared=declared, limit=2**62))
 
-        assert whole(relay(pool, get())) == b"bob's"
+        assert whole(relay(app, get())) == b"bob's"
         # A body that never got beyond the first block never reached the upstream at all.
         assert upstream.connections == (1 if declared == 3 else 2)
         assert len(upstream.requests) == 1
@@ -495,17 +501,17 @@ def test_a_body_that_ends_early_is_refused_and_its_connection_dropped(
 @pytest.mark.parametrize("size", [0, 10, 300_000])
 @pytest.mark.parametrize("length", [None, 400_000], ids=["chunked", "sized"])
 def test_a_body_that_cannot_be_read_is_the_visitors_mistake(
-    pools: Pools, size: int, length: int | None
+    upstreams: Upstreams, size: int, length: int | None
 ) -> None:
     """G6: gunicorn raises its own classes from within `read`."""
     with Scripted(otherwise=ok(b"bob's")) as upstream:
-        pool = pools(upstream, max_connections=1)
+        app = upstreams(upstream, max_connections=1)
         for error in (RuntimeError("InvalidChunkSize"), ConnectionResetError(), TimeoutError()):
             body = Body(Pieces(size, error=error).read, length, MIB)
             with pytest.raises(BadBody):
-                relay(pool, get(method="POST", body=body))
+                relay(app, get(method="POST", body=body))
 
-        assert whole(relay(pool, get())) == b"bob's"
+        assert whole(relay(app, get())) == b"bob's"
         assert len(upstream.requests) == 1
 
 
@@ -514,13 +520,13 @@ def test_a_body_that_cannot_be_read_is_the_visitors_mistake(
     [pytest.param(300_000, 1, id="declared"), pytest.param(None, 2, id="found out on the way")],
 )
 def test_a_body_above_the_limit_is_refused(
-    pools: Pools, declared: int | None, reached: int
+    upstreams: Upstreams, declared: int | None, reached: int
 ) -> None:
     with Scripted() as upstream:
-        pool = pools(upstream, max_connections=1)
+        app = upstreams(upstream, max_connections=1)
         with pytest.raises(BodyTooLarge):
-            relay(pool, post(b"x" * 300_000, declared=declared, limit=200_000))
-        whole(relay(pool, post(b"x" * 200_000, declared=None, limit=200_000)))
+            relay(app, post(b"x" * 300_000, declared=declared, limit=200_000))
+        whole(relay(app, post(b"x" * 200_000, declared=None, limit=200_000)))
 
         assert upstream.connections == reached
         assert len(upstream.requests) == 1
@@ -538,60 +544,62 @@ def early(answer: bytes, *, closes: bool) -> Step:
 
 @pytest.mark.parametrize("declared", [-1, None], ids=["sized", "chunked"])
 @pytest.mark.parametrize("closes", [True, False], ids=["and hangs up", "and waits"])
-def test_an_early_answer_ends_the_upload(pools: Pools, declared: int | None, closes: bool) -> None:
+def test_an_early_answer_ends_the_upload(
+    upstreams: Upstreams, declared: int | None, closes: bool
+) -> None:
     answer = ok(b"too large", status="413 Content Too Large")
     with Scripted(scripts=[[early(answer, closes=closes)]], otherwise=ok(b"bob's")) as upstream:
-        pool = pools(upstream, max_connections=1)
+        app = upstreams(upstream, max_connections=1)
         request = post(b"x" * 60 * MIB, declared=declared)
-        found = relay(pool, request)
+        found = relay(app, request)
 
         assert (found.status, whole(found)) == (413, b"too large")
-        assert whole(relay(pool, get())) == b"bob's"
+        assert whole(relay(app, get())) == b"bob's"
         assert upstream.connections == 2
 
 
-def test_an_upstream_that_hangs_up_during_an_upload_is_unreachable(pools: Pools) -> None:
+def test_an_upstream_that_hangs_up_during_an_upload_is_unreachable(upstreams: Upstreams) -> None:
     def hang_up(talk: Talk) -> None:
         talk.read_head()  # and closes, with most of the body unread: a reset
 
     with Scripted(scripts=[[hang_up]]) as upstream:
-        pool = pools(upstream, max_connections=1)
+        app = upstreams(upstream, max_connections=1)
         with pytest.raises(UpstreamUnreachable):
-            relay(pool, post(b"x" * 20 * MIB))
+            relay(app, post(b"x" * 20 * MIB))
 
-        assert whole(relay(pool, get())) == b"hello"
+        assert whole(relay(app, get())) == b"hello"
 
 
-def test_an_interim_answer_does_not_end_the_upload(pools: Pools) -> None:
+def test_an_interim_answer_does_not_end_the_upload(upstreams: Upstreams) -> None:
     def encourage(talk: Talk) -> None:
         talk.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         talk.read_request()
         talk.send(b"HTTP/1.1 102 Processing\r\n\r\n" + ok(b"got it"))
 
     with Scripted(scripts=[[encourage, ok(b"next")]]) as upstream:
-        pool = pools(upstream)
+        app = upstreams(upstream)
 
-        assert whole(relay(pool, post(b"x" * 20 * MIB))) == b"got it"
-        assert whole(relay(pool, get())) == b"next"
+        assert whole(relay(app, post(b"x" * 20 * MIB))) == b"got it"
+        assert whole(relay(app, get())) == b"next"
         assert len(upstream.requests[0].body) == 20 * MIB
 
 
 @pytest.mark.parametrize("length", [200 * MIB, None], ids=["sized", "chunked"])
-def test_200_mib_go_up_at_flat_memory(pools: Pools, length: int | None) -> None:
+def test_200_mib_go_up_at_flat_memory(upstreams: Upstreams, length: int | None) -> None:
     def count(talk: Talk) -> None:
         talk.read_request(keep_body=False)
         talk.send(ok(b"done"))
 
     with Scripted(scripts=[[count]]) as upstream:
         body = Body(Pieces(200 * MIB, piece=BLOCK).read, length, 2**30)
-        peak = peak_memory(lambda: whole(relay(pools(upstream), get(method="PUT", body=body))))
+        peak = peak_memory(lambda: whole(relay(upstreams(upstream), get(method="PUT", body=body))))
 
         assert upstream.requests[0].framed_bytes == 200 * MIB
         assert peak < 4 * MIB  # the upstream's own buffers are counted, too
 
 
 @pytest.mark.parametrize("form", ["sized", "chunked", "closing"])
-def test_200_mib_come_down_at_flat_memory(pools: Pools, form: str) -> None:
+def test_200_mib_come_down_at_flat_memory(upstreams: Upstreams, form: str) -> None:
     block = b"x" * MIB
     head = {
         "sized": b"Content-Length: %d\r\n" % (200 * MIB),
@@ -609,7 +617,7 @@ def test_200_mib_come_down_at_flat_memory(pools: Pools, form: str) -> None:
             talk.send(b"0\r\n\r\n")
 
     def drain() -> None:
-        received.append(sum(map(len, relay(pools(upstream), get()).body)))
+        received.append(sum(map(len, relay(upstreams(upstream), get()).body)))
 
     received: list[int] = []
     with Scripted(scripts=[[pour]]) as upstream:
@@ -629,32 +637,32 @@ def peak_memory(work: Callable[[], object]) -> int:
 # --- The rest ---------------------------------------------------------------------------------
 
 
-def test_a_unix_socket_is_an_upstream_like_any_other(pools: Pools, tmp_path: Path) -> None:
+def test_a_unix_socket_is_an_upstream_like_any_other(upstreams: Upstreams, tmp_path: Path) -> None:
     with Scripted(unix_path=str(tmp_path / "app.sock")) as upstream:
-        pool = pools(upstream)
+        app = upstreams(upstream)
 
-        assert [whole(relay(pool, get())) for _ in range(3)] == [b"hello"] * 3
+        assert [whole(relay(app, get())) for _ in range(3)] == [b"hello"] * 3
         assert upstream.connections == 1
 
 
-def test_what_cannot_be_written_takes_no_connection(pools: Pools) -> None:
+def test_what_cannot_be_written_takes_no_connection(upstreams: Upstreams) -> None:
     with Scripted() as upstream:
         with pytest.raises(BadHeaders):
-            relay(pools(upstream), Outgoing("GET", "/", ["A: b\r\nEvil: c"]))
+            relay(upstreams(upstream), Outgoing("GET", "/", ["A: b\r\nEvil: c"]))
 
         assert upstream.connections == 0
 
 
-def test_every_refusal_gives_its_slot_back(pools: Pools) -> None:
-    failures: list[Callable[[Pool], object]] = [
+def test_every_refusal_gives_its_slot_back(upstreams: Upstreams) -> None:
+    failures: list[Callable[[Upstream], object]] = [
         partial(relay, request=post(b"x", declared=2)),
         partial(relay, request=post(b"x" * 300_000, declared=300_001)),
         partial(relay, request=post(b"xx", limit=1)),
         partial(relay, request=get()),
     ]
     with Scripted(otherwise=b"nonsense\r\n\r\n") as upstream:
-        pool = pools(upstream, max_connections=1, queue_timeout=0.0)
+        app = upstreams(upstream, max_connections=1, queue_timeout=0.0)
         for failure in failures * 2:
             with pytest.raises(GateError) as refused:
-                failure(pool)
+                failure(app)
             assert not isinstance(refused.value, UpstreamBusy)

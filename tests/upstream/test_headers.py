@@ -119,7 +119,7 @@ def test_names_that_visitors_make_up_are_not_remembered_without_bound() -> None:
     for number in range(5000):
         headers.lines({f"HTTP_X_{number}": "y"})
 
-    assert headers._name.cache_info().currsize <= 1024
+    assert headers.name.cache_info().currsize <= 1024
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,40 +12,21 @@ import pytest
 from ssogate.errors import UpstreamUnreachable
 from ssogate.upstream.forward import Outgoing, UpstreamCut, relay
 from ssogate.upstream.origin import Origin, parse_origin
-from ssogate.upstream.pool import Pool
+from ssogate.upstream.route import Upstream
 from ssogate.upstream.settings import UpstreamSettings
 from tests.upstream.scripted import Scripted, Talk, ok
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for 127.0.0.1, with its key in the same file."""
-    file = tmp_path_factory.mktemp("tls") / "both.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
-    names = ["-subj", "/CN=upstream", "-addext", "subjectAltName=IP:127.0.0.1"]
-    out = ["-keyout", str(file.with_name("key")), "-out", str(file.with_name("cert"))]
-    subprocess.run([*command.split(), *names, *out], check=True, capture_output=True)
-    file.write_text(file.with_name("cert").read_text() + file.with_name("key").read_text())
-    return file
-
-
 @pytest.fixture
-def tls(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
+def opened() -> Iterator[list[Upstream]]:
+    upstreams: list[Upstream] = []
+    yield upstreams
+    for app in upstreams:
+        app.close()
 
 
-@pytest.fixture
-def opened() -> Iterator[list[Pool]]:
-    pools: list[Pool] = []
-    yield pools
-    for pool in pools:
-        pool.close()
-
-
-def pool(opened: list[Pool], url: str, **settings: object) -> Pool:
-    opened.append(UpstreamSettings.model_validate({"url": url, **settings}).open("app").pool)
+def app(opened: list[Upstream], url: str, **settings: object) -> Upstream:
+    opened.append(UpstreamSettings.model_validate({"url": url, **settings}).open("app"))
     return opened[-1]
 
 
@@ -54,31 +34,31 @@ GET = Outgoing("GET", "/", ["Host: app.example"])
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(
-    tls: ssl.SSLContext, opened: list[Pool]
+    tls: ssl.SSLContext, opened: list[Upstream]
 ) -> None:
     with Scripted(tls=tls) as upstream:
         with pytest.raises(UpstreamUnreachable, match="certificate verify failed"):
-            relay(pool(opened, upstream.url), GET)
+            relay(app(opened, upstream.url), GET)
 
         assert upstream.requests == []
 
 
 def test_a_certificate_for_another_name_is_refused(
-    tls: ssl.SSLContext, certificate: Path, opened: list[Pool]
+    tls: ssl.SSLContext, certificate: Path, opened: list[Upstream]
 ) -> None:
     with Scripted(tls=tls) as upstream:
         url = f"https://localhost:{upstream.port}"
         with pytest.raises(UpstreamUnreachable, match="certificate"):
-            relay(pool(opened, url, ca_file=str(certificate)), GET)
+            relay(app(opened, url, ca_file=str(certificate)), GET)
 
         assert upstream.requests == []
 
 
 def test_an_upstream_on_https_is_relayed_and_its_connection_kept(
-    tls: ssl.SSLContext, certificate: Path, opened: list[Pool]
+    tls: ssl.SSLContext, certificate: Path, opened: list[Upstream]
 ) -> None:
     with Scripted(tls=tls, otherwise=ok(b"x" * 100_000)) as upstream:
-        kept = pool(opened, upstream.url, ca_file=str(certificate))
+        kept = app(opened, upstream.url, ca_file=str(certificate))
         bodies = [b"".join(relay(kept, GET).body) for _ in range(3)]
 
         assert bodies == [b"x" * 100_000] * 3
@@ -86,7 +66,7 @@ def test_an_upstream_on_https_is_relayed_and_its_connection_kept(
 
 
 def test_a_long_upload_passes_tls(
-    tls: ssl.SSLContext, certificate: Path, opened: list[Pool]
+    tls: ssl.SSLContext, certificate: Path, opened: list[Upstream]
 ) -> None:
     """The server's own messages (session tickets) arrive during the upload, and are no answer."""
     import io
@@ -95,22 +75,22 @@ def test_a_long_upload_passes_tls(
 
     data = bytes(range(256)) * 20_000
     with Scripted(tls=tls) as upstream:
-        kept = pool(opened, upstream.url, ca_file=str(certificate))
+        kept = app(opened, upstream.url, ca_file=str(certificate))
         body = Body(io.BytesIO(data).read, len(data), 2**30)
         assert relay(kept, Outgoing("POST", "/", ["Host: a"], body)).status == 200
 
         assert upstream.requests[0].body == data
 
 
-def test_verification_is_given_up_only_by_name(tls: ssl.SSLContext, opened: list[Pool]) -> None:
+def test_verification_is_given_up_only_by_name(tls: ssl.SSLContext, opened: list[Upstream]) -> None:
     with Scripted(tls=tls) as upstream:
-        careless = pool(opened, upstream.url, insecure_skip_verify=True)
+        careless = app(opened, upstream.url, insecure_skip_verify=True)
 
         assert relay(careless, GET).status == 200
 
 
 def test_a_tls_connection_that_is_cut_is_not_an_orderly_end(
-    tls: ssl.SSLContext, certificate: Path, opened: list[Pool]
+    tls: ssl.SSLContext, certificate: Path, opened: list[Upstream]
 ) -> None:
     """Anybody can end the TCP connection below TLS: a body up to the close would seem whole."""
 
@@ -120,13 +100,13 @@ def test_a_tls_connection_that_is_cut_is_not_an_orderly_end(
         talk.sock.shutdown(socket.SHUT_RDWR)  # the TCP connection; TLS says no goodbye
 
     with Scripted(tls=tls, scripts=[[cut]]) as upstream:
-        answer = relay(pool(opened, upstream.url, ca_file=str(certificate)), GET)
+        answer = relay(app(opened, upstream.url, ca_file=str(certificate)), GET)
         with pytest.raises(UpstreamCut):
             b"".join(answer.body)
 
 
 def test_bytes_that_tls_has_decrypted_already_are_left_over_as_well(
-    tls: ssl.SSLContext, certificate: Path, opened: list[Pool]
+    tls: ssl.SSLContext, certificate: Path, opened: list[Upstream]
 ) -> None:
     """G12 below the socket: the extra bytes are in the same TLS record as the body's end."""
 
@@ -137,7 +117,7 @@ def test_bytes_that_tls_has_decrypted_already_are_left_over_as_well(
         talk.read_head()
 
     with Scripted(tls=tls, scripts=[[overlong]], otherwise=ok(b"bob's")) as upstream:
-        kept = pool(opened, upstream.url, ca_file=str(certificate))
+        kept = app(opened, upstream.url, ca_file=str(certificate))
 
         assert b"".join(relay(kept, GET).body) == b"hi"
         assert b"".join(relay(kept, GET).body) == b"bob's"

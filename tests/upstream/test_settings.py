@@ -33,7 +33,7 @@ def test_an_upstream_needs_an_address_only() -> None:
     settings = read("upstreams: {app: {url: 'http://127.0.0.1:8001'}}").upstreams["app"]
     opened = settings.open("app")
 
-    assert settings.url == opened.origin == Origin("http", "127.0.0.1", 8001)
+    assert settings.url == opened.choose(0.0).origin == Origin("http", "127.0.0.1", 8001)
     assert (opened.host_header, settings.idle_lifetime, settings.max_connections) == ("", 4.0, 100)
 
 
@@ -77,11 +77,31 @@ def test_an_address_is_read_in_its_one_form(url: str, origin: Origin, authority:
         pytest.param("url: http://a, connect_timeout: 5", "with a unit", id="no unit"),
         pytest.param("url: http://a, connect_timeout: 0s", "above zero", id="no time"),
         pytest.param("url: http://a, read_timeout: 8d", "at most 7d", id="long time"),
+        pytest.param("url: http://a, total_timeout: 0s", "above zero", id="no time at all"),
         pytest.param("url: http://a, queue_timeout: 30d", "at most 7d", id="long queue"),
         pytest.param("url: http://a, max_connections: 0", "1", id="no connections"),
         pytest.param("url: http://a, ca_file: x.pem", "certificates in PEM", id="no such file"),
         pytest.param("url: http://a, insecure_skip_verify: true", "https://", id="no TLS"),
         pytest.param("url: http://a, skip_verify: true", "unknown key", id="unknown key"),
+        pytest.param("host_header: a", "either url: or servers:", id="no address"),
+        pytest.param("url: http://a, servers: [http://b]", "either url: or", id="both"),
+        pytest.param("servers: []", "either url: or servers:", id="no server"),
+        pytest.param("servers: [http://a, HTTP://A:80]", "twice", id="a server twice"),
+        pytest.param("servers: [http://a, https://b]", "one for all", id="two schemes"),
+        pytest.param("servers: [http://a, b]", "write http://host:port", id="second server"),
+        pytest.param("servers: http://a", "list", id="servers, not a list"),
+        pytest.param(
+            "servers: [http://a, http://b], host_header: upstream", "one name", id="several names"
+        ),
+        pytest.param(
+            "servers: [http://a, http://b], insecure_skip_verify: true", "https://", id="no TLS"
+        ),
+        pytest.param("url: http://a, max_failures: 0", "1", id="no failures"),
+        pytest.param("url: http://a, ejected_for: 0s", "above zero", id="out for no time"),
+        pytest.param("url: http://a, health_check: {}", "path", id="check without path"),
+        pytest.param(
+            "url: http://a, health_check: /health", "keys and values", id="check, path alone"
+        ),
     ],
 )
 def test_a_mistaken_upstream_is_refused(text: str, message: str) -> None:
@@ -130,6 +150,57 @@ def test_a_mistaken_route_is_refused(text: str, message: str) -> None:
 
     assert "gateway.yaml:1: routes.0" in str(refused.value)
     assert message in str(refused.value)
+
+
+def test_an_upstream_may_have_several_servers() -> None:
+    text = "upstreams: {app: {servers: ['http://a:8001', 'http+unix:/run/b.sock']}}"
+    settings = read(text).upstreams["app"]
+    opened = settings.open("app")
+
+    assert [it.origin for it in opened.servers] == list(settings.origins)
+    assert len({id(it.pool) for it in opened.servers}) == 2
+    assert str(opened) == "app (http://a:8001, unix:/run/b.sock)"
+    assert read("upstreams: {app: {url: 'http://a'}}").upstreams["app"].origins == (
+        Origin("http", "a", 80),
+    )
+
+
+@pytest.mark.parametrize(
+    "servers", ["['http://a', 'http+unix:/b']", "['https://a', 'https://b']"], ids=["http", "https"]
+)
+def test_servers_may_be_named_by_one_host_of_your_choice(servers: str) -> None:
+    text = f"upstreams: {{app: {{servers: {servers}, host_header: Club.Internal}}}}"
+
+    assert read(text).upstreams["app"].open("app").host_header == "club.internal"
+
+
+def test_servers_that_know_themselves_by_one_name_may_be_asked_by_it() -> None:
+    settings = UpstreamSettings.model_validate(
+        {"servers": ["http+unix:/a", "http+unix:/b"], "host_header": "upstream"}
+    )
+
+    assert settings.open("app").host_header == "localhost"
+
+
+def test_failures_and_checks_are_counted_as_written() -> None:
+    text = """
+        upstreams:
+          app:
+            servers: ["http://a:8001", "http://b:8001"]
+            max_failures: 2
+            ejected_for: 1m
+            health_check: {path: /health/, interval: 1s, timeout: 500ms, expect: 204}
+        """
+    settings = read(text).upstreams["app"]
+    first = settings.open("app").servers[0].health
+    first.failed(100.0)
+    assert not first.out
+    first.failed(100.0)
+
+    assert [first.out, first.admits(159.9), first.admits(160.0)] == [True, False, True]
+    check = settings.health_check
+    assert check is not None
+    assert (check.path, check.interval, check.timeout, check.expect) == ("/health/", 1.0, 0.5, 204)
 
 
 def test_routes_are_opened_with_their_upstreams() -> None:

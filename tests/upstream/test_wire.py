@@ -267,3 +267,15 @@ def test_a_request_head_is_written_as_it_is_given() -> None:
 def test_no_text_can_start_a_second_header_or_request(method: str, path: str, line: str) -> None:
     with pytest.raises(BadHeaders):
         wire.request_head(method, path, [line])
+
+
+def test_of_many_chunks_some_are_read_at_a_time() -> None:
+    body = b"".join(b"1\r\n%c\r\n" % (97 + number % 26) for number in range(5000)) + b"0\r\n\r\nx"
+    at_once, chunks = wire.Chunks().feed(body), wire.Chunks(lines=512)
+    pieces = [chunks.feed(body)]
+    while chunks.more:
+        pieces.append(chunks.feed(b""))
+
+    assert max(map(len, pieces)) <= 512
+    assert b"".join(pieces) == at_once
+    assert (chunks.ended, chunks.rest) == (True, b"x")

@@ -11,9 +11,9 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
+from ssogate.worker import GateWorker
 from ssogate.worker.logger import GateLogger
 from ssogate.worker.safe import CHECKS, SAFE, problems
-from ssogate.worker.threads import GateThreadWorker
 
 SOMEBODY = 1000  # a user id that is not root's
 
@@ -136,7 +136,7 @@ def test_warns(setting: str, value: object) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param({"worker_class": GateThreadWorker}, id="a class is known as its name is"),
+        pytest.param({"worker_class": GateWorker}, id="a class is known as its name is"),
         pytest.param({"logger_class": GateLogger}, id="our logger"),
         pytest.param(
             {"logger_class": type("Mine", (GateLogger,), {})}, id="one made of our logger"

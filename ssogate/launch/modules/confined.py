@@ -22,6 +22,8 @@ from pathlib import Path
 from select import PIPE_BUF
 from typing import IO, cast
 
+from ssogate.crypto.cpus import on_any_cpu
+
 MOST_ANSWERS = 2**20  # bytes; what is more is dropped, and so are these
 MOST_OUTPUT = 2**16
 MOST_WRITTEN = 2**20  # bytes of any file: enough for a client's jar of cookies
@@ -67,18 +69,19 @@ def run(
 
 
 def _started(command: Sequence[str], answers: int, folder: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - no shell, and the command is the operator's
-        command,
-        bufsize=0,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=folder,
-        env={"PATH": os.environ.get("PATH", os.defpath)},
-        pass_fds=(answers,),
-        start_new_session=True,
-        umask=0o077,
-    )
+    with on_any_cpu():  # a child has the CPUs of who starts it
+        return subprocess.Popen(  # noqa: S603 - no shell, and the command is the operator's
+            command,
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=folder,
+            env={"PATH": os.environ.get("PATH", os.defpath)},
+            pass_fds=(answers,),
+            start_new_session=True,
+            umask=0o077,
+        )
 
 
 def _limit(pid: int, seconds: float, memory: int, *, files: int) -> None:

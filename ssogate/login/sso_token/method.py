@@ -148,7 +148,7 @@ class SsoToken:
         with self.store.transaction():
             mark = f"told:{proof_key(key)}:{refused.reason.name}"
             if self.store.one_time.spend(mark, until=now + LIFETIME):
-                by = By("gate", str(env.client(request.environ) or ""))
+                by = By("gate", env.address(request.environ))
                 note(self.store, by, "sso-token.refused", words.format(refused.account), now)
 
     def _sign_in(self, found: Redeemable) -> SignIn:
@@ -158,7 +158,7 @@ class SsoToken:
             assertion=Assertion(who.username, who.name, who.email),
             enrolment=Enrolment(source="", update=False, shared=True),
             return_to=found.grant.target,
-            proof=Proof(proof_key(ticket.key), ticket.until),
+            proof=Proof(ticket.proof, ticket.until, dies_with_boot=found.grant.boot != ""),
             complete=self.settings.satisfies_second_factor,
             still=partial(self._look_again, ticket.key),
         )
@@ -209,5 +209,5 @@ def _may_replace(session: Session, ticket: Ticket, confirmed: str) -> bool:
 
 def _confirmation(session: Session, ticket: Ticket) -> str:
     """What only a page of ours, shown in this very session about this very token, can carry."""
-    message = f"confirm:{proof_key(ticket.key)}".encode()
+    message = f"confirm:{ticket.proof}".encode()
     return hmac.new(session.token.encode(), message, "sha256").hexdigest()

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, text
 
 from ssogate.errors import StoreFailure
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision in `versions`."""
 
 VERSION_TABLE = "ssogate_version"
