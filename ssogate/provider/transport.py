@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import Headers
     from werkzeug.wrappers import Request
 
-_HEADERS = {**PRIVATE_HEADERS, "Pragma": "no-cache"}  # RFC 6749, section 5.1
+# RFC 6749, section 5.1. As pairs, which werkzeug takes as they are.
+_HEADERS = tuple({**PRIVATE_HEADERS, "Pragma": "no-cache"}.items())
 
 
 @dataclass(frozen=True, slots=True)

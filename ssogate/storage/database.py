@@ -51,6 +51,14 @@ class Database(ABC):
         """Begin a transaction in which this is the only writer. `durable`: its commit waits until
         the disk has it."""
 
+    def commit(self, connection: Connection) -> None:
+        """Make what was done since `begin` true for all."""
+        connection.commit()
+
+    def rollback(self, connection: Connection) -> None:
+        """Undo what was done since `begin`, if anything was begun."""
+        connection.rollback()
+
     def tell(self) -> None:  # noqa: B027  # on one machine there is nobody to tell
         """Tell other machines of a change, as part of the transaction that makes it."""
 
@@ -69,16 +77,16 @@ class Database(ABC):
             yield current
             return
         with self.connected() as connection, self.turn():
-            with translated():
+            with translated:
                 self.begin(connection, durable=durable)
             self._local.transaction, self._local.change = connection, None
             try:
                 yield connection
-                with translated():
-                    connection.commit()
+                with translated:
+                    self.commit(connection)
             except BaseException:
-                with translated():
-                    connection.rollback()
+                with translated:
+                    self.rollback(connection)
                 raise
             finally:
                 self._local.transaction = None
@@ -94,12 +102,12 @@ class Database(ABC):
         """Run a statement that gives rows."""
         current = self._current
         if current is not None:
-            with translated():
+            with translated:
                 return self.fetch(current, statement, values)
         if not statement.is_select:
             with self.transaction():
                 return self.rows(statement, values)
-        with self.connected() as connection, translated():
+        with self.connected() as connection, translated:
             found = self.fetch(connection, statement, values)
             connection.commit()
             return found
@@ -108,7 +116,7 @@ class Database(ABC):
         """Run a statement that changes rows, once for each of several values; give their number."""
         current = self._current
         if current is not None:
-            with translated():
+            with translated:
                 return self.execute(current, statement, values)
         with self.transaction():
             return self.write(statement, values)
@@ -130,17 +138,23 @@ class Database(ABC):
             return changed
 
 
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn the engine's errors into ours, without the values that they may quote."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _failure(error) from error
-    except DBAPIError as error:
-        raise _failure(error.orig) from error
-    except SQLAlchemyError as error:
-        raise StoreFailure(type(error).__name__) from error
+class _Translated:
+    """Turns the engine's errors into ours, without the values that they may quote."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.Error):
+            raise _failure(error) from error
+        if isinstance(error, DBAPIError):
+            raise _failure(error.orig) from error
+        if isinstance(error, SQLAlchemyError):
+            raise StoreFailure(type(error).__name__) from error
+
+
+# It keeps nothing: one for all threads. A generator for each statement costs as much as binding its
+# values.
+translated = _Translated()
 
 
 _CONTRADICTIONS = {

@@ -72,7 +72,7 @@ class PostgreSQLDatabase(Database):
 
     @contextmanager
     def connected(self) -> Iterator[Connection]:
-        with translated():
+        with translated:
             connection = self._engine.connect()
         with connection:
             yield connection
@@ -100,7 +100,7 @@ class PostgreSQLDatabase(Database):
         self._engine.dispose(close=False)
 
     def _create(self) -> None:
-        with self.transaction() as connection, translated():
+        with self.transaction() as connection, translated:
             self._refuse_strangers(connection)
             migrate(connection)
 

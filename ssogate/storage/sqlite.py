@@ -74,14 +74,14 @@ class SQLiteDatabase(Database):
         file = self._file()
         if connection is None or self._local.file != file:
             self.close()
-            with translated():
+            with translated:
                 connection = self._local.connection = self._engine.connect()
             self._local.file, self._local.durable = file, True
         try:
             yield connection
         finally:
-            if connection.in_transaction():  # SQLAlchemy's own view, after an error
-                connection.rollback()
+            if connection.in_transaction() or _driver(connection).in_transaction:  # after an error
+                self.rollback(connection)
 
     def turn(self) -> AbstractContextManager[None]:
         return self._turns.turn()
@@ -91,7 +91,15 @@ class SQLiteDatabase(Database):
             level = "FULL" if durable else "NORMAL"
             _driver(connection).execute(f"PRAGMA synchronous = {level}")
             self._local.durable = durable
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        _driver(connection).execute("BEGIN IMMEDIATE")
+
+    def commit(self, connection: Connection) -> None:
+        # SQLAlchemy knows of a transaction if it ran some of the statements itself.
+        (connection if connection.in_transaction() else _driver(connection)).commit()
+
+    def rollback(self, connection: Connection) -> None:
+        connection.rollback()
+        _driver(connection).rollback()
 
     def fetch(self, connection: Connection, statement: Executable, values: Values) -> list[Found]:
         if values is None:
@@ -138,7 +146,7 @@ class SQLiteDatabase(Database):
         # drop this process's locks on it (POSIX), and another process could take its WAL away.
         with suppress(FileExistsError):
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL, 0o600))
-        with self.connected() as connection, translated():
+        with self.connected() as connection, translated:
             self._refuse_strangers(connection)
             self._use_wal(connection)
             # A file that is up to date is not written: a worker that starts while somebody holds
@@ -146,7 +154,7 @@ class SQLiteDatabase(Database):
             current = is_current(connection)
         if current:
             return
-        with self.transaction() as connection, translated():
+        with self.transaction() as connection, translated:
             migrate(connection)
             connection.exec_driver_sql(f"PRAGMA application_id = {_APPLICATION_ID}")
             # The first release knows no other number, and refuses a file with a higher one.
