@@ -15,7 +15,7 @@ from enum import StrEnum
 from ssogate.crypto.random_secrets import digest
 from ssogate.directory.activity import By, note
 from ssogate.directory.grants import live_grant
-from ssogate.model import Grant, Ticket
+from ssogate.model import Grant, Identity, Ticket
 from ssogate.storage import Store
 
 LIFETIME = 600  # seconds that a person has
@@ -115,9 +115,9 @@ def deny(store: Store, typed: str, *, by: By, now: int) -> bool:
     return True
 
 
-def poll(store: Store, key: str, *, client: str, now: int) -> Grant:
-    """Give what was granted to the device with the code of this digest, if it counts now. Spends
-    nothing: see `spend`. Raises `NotYet`."""
+def poll(store: Store, key: str, *, client: str, now: int) -> tuple[Grant, Identity]:
+    """Give what was granted to the device with the code of this digest, if it counts now, and by
+    whom. Spends nothing: see `spend`. Raises `NotYet`."""
     ticket = store.tickets.get(key, _DEVICE)
     wish = _wish(ticket) if ticket else None
     if ticket is None or wish is None or wish.client != client:
@@ -131,10 +131,10 @@ def poll(store: Store, key: str, *, client: str, now: int) -> Grant:
         raise NotYet(Answer.DENIED)
     if not state["grant"]:
         raise NotYet(Answer.PENDING)
-    grant = live_grant(store, state["grant"], now=now)
-    if grant is None:
+    granted = live_grant(store, state["grant"], now=now)
+    if granted is None:
         raise NotYet(Answer.UNKNOWN)
-    return grant
+    return granted
 
 
 def spend(store: Store, key: str, grant: Grant, *, now: int) -> bool:

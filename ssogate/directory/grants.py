@@ -58,18 +58,20 @@ class Presented:
 
 @dataclass(frozen=True, slots=True)
 class Redeemable:
-    """A code that may be redeemed now, by whoever is first."""
+    """A code that may be redeemed now, by whoever is first. `owner` gave the grant."""
 
     code: Code
     grant: Grant
+    owner: Identity
 
 
 @dataclass(frozen=True, slots=True)
 class Refreshable:
-    """A refresh token that may be exchanged now."""
+    """A refresh token that may be exchanged now. `owner` gave the grant."""
 
     token: Token
     grant: Grant
+    owner: Identity
 
 
 def begin_grant(store: Store, grant: Grant, code: Code) -> Grant:
@@ -93,14 +95,13 @@ def redeemable(store: Store, presented: Presented, *, by: By, now: int) -> Redee
     if code.spent_at is not None:
         _end_family(store, grant, "code.reused", by, now)
         raise GrantRefused(Reason.REUSED)
-    if fault := _fault(held, grant, now):
-        raise GrantRefused(fault)
+    owner = _owner(held, grant, now)
     if code.redirect_uri != presented.redirect_uri:
         raise GrantRefused(Reason.REDIRECT_URI)
     # Without a challenge there must be no verifier either: a downgrade (RFC 9700, section 4.8.2).
     if not hmac.compare_digest(code.code_challenge.encode(), presented.challenge.encode()):
         raise GrantRefused(Reason.VERIFIER)
-    return Redeemable(code, grant)
+    return Redeemable(code, grant, owner)
 
 
 def code_key(store: Store, code: str) -> str:
@@ -167,9 +168,7 @@ def refreshable(store: Store, key: str, *, client: str, by: By, now: int) -> Ref
     if _comes_too_late(token, now):
         _end_family(store, grant, "token.reused", by, now)
         raise GrantRefused(Reason.REUSED)
-    if fault := _fault(held, grant, now):
-        raise GrantRefused(fault)
-    return Refreshable(token, grant)
+    return Refreshable(token, grant, _owner(held, grant, now))
 
 
 def rotate(
@@ -203,10 +202,10 @@ def introspect(store: Store, key: str, *, now: int) -> Held[Token] | None:
     return held if held.grant and _fault(held, held.grant, now) is None else None
 
 
-def live_grant(store: Store, number: int, *, now: int) -> Grant | None:
-    """Give a grant that counts now; None for any other."""
+def live_grant(store: Store, number: int, *, now: int) -> tuple[Grant, Identity] | None:
+    """Give a grant that counts now, and who gave it; None for any other."""
     grant, owner = store.grants.owned(number) or (None, None)
-    return grant if grant and _ended(grant, owner, now) is None else None
+    return (grant, owner) if grant and owner and not _ended(grant, owner, now) else None
 
 
 def revoke_token(store: Store, key: str, *, client: str, by: By, now: int) -> bool:
@@ -244,6 +243,14 @@ def revoke_all(
                 now,
             )
     return ended
+
+
+def _owner(held: Held[Code] | Held[Token], grant: Grant, now: int) -> Identity:
+    """Give who gave a grant of which this is a part that counts now. Raises `GrantRefused`."""
+    fault = _fault(held, grant, now)
+    if fault or not held.owner:
+        raise GrantRefused(fault or Reason.USER)
+    return held.owner
 
 
 def _fault(held: Held[Code] | Held[Token], grant: Grant, now: int) -> Reason | None:

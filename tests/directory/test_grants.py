@@ -182,7 +182,7 @@ def test_a_code_stands_for_its_grant(store: SQLiteStore) -> None:
 
     found = redeemable(store, PRESENTED, by=SUE, now=NOW + 59)
 
-    assert found == Redeemable(code(given), given)
+    assert found == Redeemable(code(given), given, joe.identity)
     assert given.subject == joe.identity.subject
     assert actions(store) == []
 

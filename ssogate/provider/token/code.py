@@ -35,6 +35,7 @@ class AuthorizationCode:
             issuer,
             client,
             found.grant,
+            found.owner,
             resources=asked.sent.resources,
             jkt=asked.jkt,
             now=asked.now,

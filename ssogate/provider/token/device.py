@@ -24,7 +24,7 @@ from ssogate.directory.device_codes import (
     spend,
     user_code,
 )
-from ssogate.model import Client, Endpoint, Grant, GrantType
+from ssogate.model import Client, Endpoint, Grant, GrantType, Identity
 from ssogate.provider.addresses import DEVICE, DEVICE_AUTHORIZATION
 from ssogate.provider.clients.authentication import calling
 from ssogate.provider.clients.pace import check_pace
@@ -109,9 +109,9 @@ class DeviceCode:
         if client.grant is not GrantType.DEVICE_CODE:
             raise UnauthorizedClient(detail="another grant's client")
         key = digest(asked.sent.required("device_code"))
-        grant = self._granted(key, client, now)
+        grant, person = self._granted(key, client, now)
         answer, rows = first_tokens(
-            issuer, client, grant, resources=asked.sent.resources, jkt=asked.jkt, now=now
+            issuer, client, grant, person, resources=asked.sent.resources, jkt=asked.jkt, now=now
         )
         with issuer.store.transaction():
             first = spend(issuer.store, key, grant, now=now)
@@ -123,7 +123,7 @@ class DeviceCode:
             raise InvalidGrant(detail="another request was faster, or the grant has ended")
         return answer
 
-    def _granted(self, key: str, client: Client, now: int) -> Grant:
+    def _granted(self, key: str, client: Client, now: int) -> tuple[Grant, Identity]:
         try:
             return poll(self.issuer.store, key, client=client.identifier, now=now)
         except NotYet as told:

@@ -82,9 +82,7 @@ def may_sign_in(client: Client, person: Identity) -> bool:
     return not client.groups or not client.groups.isdisjoint(person.groups)
 
 
-def person_of(issuer: Issuer, client: Client, grant: Grant) -> Identity:
-    """Give who gave a grant. Raises `InvalidGrant` if that one may not sign in to the client."""
-    user = issuer.store.users.of(grant.subject)
-    if user is None or not may_sign_in(client, user.identity):
+def check_may_sign_in(client: Client, person: Identity) -> None:
+    """Raises `InvalidGrant` unless the client is one of the person's applications."""
+    if not may_sign_in(client, person):
         raise InvalidGrant(detail="the user may not sign in to this client")
-    return user.identity

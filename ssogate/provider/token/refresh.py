@@ -19,7 +19,7 @@ from ssogate.provider.errors import InvalidGrant, UnauthorizedClient
 from ssogate.provider.issuer import Issuer
 from ssogate.provider.settings import OFFLINE_ACCESS
 from ssogate.provider.token.endpoint import TokenRequest
-from ssogate.provider.token.id_tokens import id_token, person_of
+from ssogate.provider.token.id_tokens import check_may_sign_in, id_token
 from ssogate.provider.token.minting import (
     OPENID,
     Minted,
@@ -47,7 +47,7 @@ class RefreshToken:
         # What has been taken from the client since is not granted any more.
         scopes = narrowed(sent.parameters.get("scope", ""), found.token.scopes & client.scopes)
         for_whom = audience(issuer, client, sent.resources, grant.resources)
-        person = person_of(issuer, client, grant)
+        check_may_sign_in(client, found.owner)
         access = family_access(
             issuer, client, grant, scopes=scopes, audience=for_whom, jkt=asked.jkt, now=now
         )
@@ -60,7 +60,7 @@ class RefreshToken:
                 issuer,
                 client,
                 grant,
-                person,
+                found.owner,
                 scopes=scopes,
                 access_token=access.text,
                 nonce="",
