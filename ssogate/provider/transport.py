@@ -97,8 +97,9 @@ def told(error: GateError) -> Response:
     return response
 
 
-class _Whole(Response):
-    """An answer whose headers are all there: werkzeug would make each of them twice more."""
+class Whole(Response):
+    """An answer whose headers are all there, each as it is: werkzeug would make them twice more,
+    and write addresses in its own way."""
 
     def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
         return self.headers
@@ -106,4 +107,4 @@ class _Whole(Response):
 
 def reply(values: Mapping[str, object], *, status: int = 200) -> Response:
     """Give JSON that nobody keeps."""
-    return _Whole(json.dumps(values), status, _HEADERS, content_type="application/json")
+    return Whole(json.dumps(values), status, _HEADERS, content_type="application/json")

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from sqlalchemy import text as sql
+from werkzeug.test import create_environ
 from werkzeug.wrappers import Response
 
 from ssogate.config import Secret
@@ -348,6 +349,24 @@ def test_an_operators_client_may_be_an_app_behind_the_gate(trusted: Provided) ->
     response = trusted.visit(query=asked(redirect_uri=uri), session=trusted.session)
 
     assert response.headers["Location"].startswith(f"{uri}?code=")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        pytest.param("https://wiki.example/[back]?to=[1]", id="brackets"),
+        pytest.param("HTTPS://Wiki.example/back?", id="case, and an empty query"),
+        pytest.param("https://wiki.example/%7ejoe/b%2Fck?a=%e4", id="escapes"),
+        pytest.param("com.Example.App:/back", id="an app of its own"),
+    ],
+)
+def test_the_answer_goes_to_the_address_as_it_was_registered(trusted: Provided, uri: str) -> None:
+    trusted.change(redirect_uris=(uri,))
+
+    response = trusted.visit(query=asked(redirect_uri=uri), session=trusted.session)
+
+    sent = response.get_wsgi_headers(create_environ())["Location"]
+    assert re.match(rf"{re.escape(uri)}[?&]?code=", sent)
 
 
 def test_no_form_goes_to_a_stranger_who_may_send_it_on_to_us(trusted: Provided) -> None:

@@ -7,15 +7,15 @@ from base64 import b64encode
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from werkzeug.wrappers import Response
-
-from ssogate.http.pages import page, redirect
+from ssogate.http.pages import PRIVATE_HEADERS, page
 from ssogate.http.redirects import url_host
 from ssogate.oauth.errors import ReplyTo, ResponseMode
 from ssogate.oauth.response import Parameters, redirect_location
+from ssogate.provider.transport import Whole
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+    from werkzeug.wrappers import Response
 
 _SCRIPT = "document.forms[0].submit()"
 _SCRIPT_SOURCE = f"'sha256-{b64encode(sha256(_SCRIPT.encode()).digest()).decode()}'"
@@ -38,7 +38,7 @@ def answer(
         return _form(environ, reply_to, parameters, name)
     location = redirect_location(reply_to, parameters)
     if by_itself and not after_form:
-        return redirect(location)
+        return Whole(b"", 303, {**PRIVATE_HEADERS, "Location": location})
     return way_on(environ, location, name=name, by_itself=by_itself)
 
 
